@@ -1,0 +1,1 @@
+"""Tests of Lightkeeper: the tree mirrors `daemon/lightkeeper/`; see CONTRIBUTING.md."""
