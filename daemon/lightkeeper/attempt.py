@@ -1,0 +1,59 @@
+"""One attempt at a renewal: ask Lightsail, ask the registry, take the better credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightkeeper.core.answer import Believed, Refusal, Verdict, believe, is_not_newer
+from lightkeeper.core.credential import Credential
+from lightkeeper.core.policy import call_deadline, verify_deadline
+from lightkeeper.core.reasons import Reason
+from lightkeeper.ports import Clock, Issuer, Verifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """A new credential that is to be held from now on."""
+
+    believed: Believed
+    verdict: Verdict | None
+    """What the registry said of it; None where it is not asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where one login's credentials come from, and who says what they are worth."""
+
+    issuer: Issuer
+    endpoint: str | None
+    """The configured endpoint URL: an answer may name its host as the registry."""
+    verifier: Verifier
+    clock: Clock
+
+    async def renew(self, held: Credential | None, *, verify: bool) -> Proven | Refusal:
+        """Try once to get a credential that is better than `held`.
+
+        A new one is refused only in favour of a held one that lives and that the registry takes.
+        """
+        answer = await self.issuer.issue(call_deadline(held))
+        believed = answer if isinstance(answer, Refusal) else believe(answer, self.endpoint)
+        if isinstance(believed, Refusal):
+            return believed
+        new, now = believed.credential, believed.clock.now(self.clock.now())
+        living = held if held is not None and not held.is_expired(now) else None
+        if living and is_not_newer(new, living):
+            if not verify or await self.ask(living) is not Verdict.REJECTED:
+                detail = f"it expires at {new.expires_at:%Y-%m-%dT%H:%M:%SZ}, no later than ours"
+                return Refusal(reason=Reason.NOT_NEWER, detail=detail)
+            living = None
+        if not verify:
+            return Proven(believed=believed, verdict=None)
+        verdict = await self.ask(new)
+        if living and verdict is Verdict.REJECTED and await self.ask(living) is Verdict.ACCEPTED:
+            detail = f"{new.registry} refused the new login and took the one in use"
+            return Refusal(reason=Reason.REGISTRY_REJECTED, detail=detail)
+        return Proven(believed=believed, verdict=verdict)
+
+    async def ask(self, credential: Credential) -> Verdict:
+        """Whether the registry takes `credential`."""
+        return await self.verifier.verify(credential, verify_deadline(credential.lifetime))

@@ -1,0 +1,39 @@
+"""A failure that lasts: since when, how often, and when it was last said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from lightkeeper.core.moment import Moment
+from lightkeeper.core.reasons import Reason
+
+_REMINDER: Final = timedelta(hours=1)
+DETAIL: Final = 200
+"""The longest detail that is kept, in characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failure that lasts, from its first occurrence on."""
+
+    reason: Reason
+    detail: str
+    since: datetime
+    """Wall clock."""
+    count: int
+    said: timedelta
+    """Boot clock, when it was last reported."""
+
+    def is_said(self, reason: Reason, boot: timedelta) -> bool:
+        """Whether one more of it is no news: same reason, reported within the hour."""
+        return self.reason is reason and boot - self.said < _REMINDER
+
+
+def failed(before: Failure | None, reason: Reason, detail: str, at: Moment) -> Failure:
+    """The failure after one more occurrence; another reason begins another failure."""
+    if before is None or before.reason is not reason:
+        return Failure(reason=reason, detail=detail[:DETAIL], since=at.wall, count=1, said=at.boot)
+    said = before.said if before.is_said(reason, at.boot) else at.boot
+    return replace(before, detail=detail[:DETAIL], count=before.count + 1, said=said)

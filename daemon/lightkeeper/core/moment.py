@@ -1,0 +1,60 @@
+"""What time it is: here, since boot, and on the server that will refuse an expired credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One reading of this machine's clocks.
+
+    The wall clock can be stepped. The boot clock (`CLOCK_BOOTTIME`) cannot: it runs through a
+    suspend and starts anew only with the machine. Waits are counted on it.
+    """
+
+    wall: datetime
+    """Aware, UTC."""
+    boot: timedelta
+    """Since the machine was started, suspends included."""
+
+    def __post_init__(self) -> None:
+        if self.wall.utcoffset() != timedelta(0):
+            msg = f"a moment's wall clock must be aware UTC, not {self.wall!r}"
+            raise ValueError(msg)
+
+    def wall_at(self, boot: timedelta) -> datetime:
+        """Where the wall clock will stand when the boot clock shows `boot`."""
+        return self.wall + (boot - self.boot)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerClock:
+    """How to tell the server's time from ours: it was `at` when our clocks showed `seen`."""
+
+    at: datetime
+    """What the answer's `Date` said; our wall clock where it said nothing."""
+    seen: Moment
+
+    def now(self, now: Moment) -> datetime:
+        """The server's time, by whichever of our two clocks is ahead.
+
+        A wall clock that was set back cannot make a dead credential look alive, because the boot
+        clock went on; one that was set forward only makes us renew early.
+        """
+        return max(self.at + (now.wall - self.seen.wall), self.at + (now.boot - self.seen.boot))
+
+    @property
+    def skew(self) -> timedelta:
+        """How far our wall clock was ahead of the server's when last compared."""
+        return self.seen.wall - self.at
+
+
+def utc(text: str) -> datetime:
+    """The instant that an ISO 8601 `text` with a zone names; `ValueError` without a zone."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        msg = f"{text!r} names no time zone"
+        raise ValueError(msg)
+    return instant.astimezone(UTC)

@@ -1,0 +1,157 @@
+"""What is known of one place, and how a fact about it moves that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from lightkeeper.core import facts, policy
+from lightkeeper.core.credential import Credential, Digest
+from lightkeeper.core.facts import Cause, Place
+from lightkeeper.core.failure import Failure, failed
+from lightkeeper.core.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceState:
+    """What is known of one place."""
+
+    place: Place
+    replaces_foreign: bool = True
+    """Whether a credential that we did not write may be overwritten."""
+    is_read: bool = False
+    digest: Digest | None = None
+    """What it held when last read."""
+    settled: bool = False
+    read_at: timedelta = timedelta(0)
+    touched: bool = False
+    confirmed: Digest | None = None
+    """The last credential of ours that was seen there: what a drift is measured against."""
+    busy: bool = False
+    pending: str = ""
+    """Why it cannot be there yet; empty if it can."""
+    failure: Failure | None = None
+    not_before: timedelta = timedelta(0)
+    drift: Cause | None = None
+    drifted_at: timedelta = timedelta(0)
+    repairs: int = 0
+    """How often in the present dispute."""
+    repaired_at: timedelta = timedelta(0)
+    notices: frozenset[str] = frozenset()
+
+    def holds(self, credential: Credential | None) -> bool:
+        """Whether the credential was read back from it, and nothing else is left to change."""
+        return (
+            credential is not None
+            and self.is_read
+            and self.settled
+            and self.digest == credential.digest
+        )
+
+    @property
+    def is_in_conflict(self) -> bool:
+        """Whether it holds a credential that we did not write and may not overwrite."""
+        return self.drift is Cause.REPLACED and not self.replaces_foreign
+
+
+def unread(place: PlaceState) -> PlaceState:
+    """The same place, of which nothing is known."""
+    return PlaceState(place=place.place, replaces_foreign=place.replaces_foreign, busy=place.busy)
+
+
+def started(place: PlaceState) -> PlaceState:
+    """It is being read or written; what is touched from now on is touched after."""
+    return replace(place, busy=True, touched=False)
+
+
+def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> PlaceState:
+    """It was read, and shows nothing new that somebody else did."""
+    after = replace(
+        place,
+        busy=False,
+        pending="",
+        is_read=True,
+        digest=fact.digest,
+        settled=fact.settled,
+        read_at=fact.at.boot,
+    )
+    if after.holds(held):
+        return replace(after, confirmed=fact.digest, drift=None, failure=None)
+    if after.digest == place.digest:
+        return after
+    over = place.failure is not None and place.failure.reason is Reason.CONFLICT
+    return replace(after, drift=None, failure=None if over else place.failure)
+
+
+def pending(place: PlaceState, fact: facts.PlacePending) -> PlaceState:
+    """It cannot be there yet."""
+    return replace(
+        place,
+        busy=False,
+        pending=fact.detail,
+        is_read=True,
+        digest=None,
+        settled=False,
+        confirmed=None,
+        drift=None,
+        failure=None,
+        read_at=fact.at.boot,
+        not_before=fact.at.boot + policy.DELIVERY_RETRY,
+    )
+
+
+def drifted(place: PlaceState, fact: facts.Drifted) -> PlaceState:
+    """Somebody else changed our entry: it is repaired after a wait that grows in a dispute."""
+    over = policy.is_dispute_over(place.repaired_at, fact.at.boot)
+    repairs = 0 if over else place.repairs
+    removed = fact.cause is Cause.REMOVED
+    wait = policy.REMOVED_WAIT if removed else policy.repair_wait(repairs)
+    after = replace(
+        place,
+        busy=False,
+        pending="",
+        is_read=True,
+        digest=fact.digest,
+        settled=False,
+        read_at=fact.at.boot,
+        drift=fact.cause,
+        drifted_at=fact.at.boot,
+        repairs=repairs,
+        not_before=fact.at.boot + wait,
+    )
+    if not after.is_in_conflict:
+        return after
+    detail = "another credential for this registry is there"
+    return replace(after, failure=failed(place.failure, Reason.CONFLICT, detail, fact.at))
+
+
+def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
+    """It holds the credential that was put there."""
+    repaired = fact.repaired is not None
+    return replace(
+        place,
+        busy=False,
+        pending="",
+        is_read=True,
+        digest=fact.digest,
+        settled=True,
+        read_at=fact.at.boot,
+        confirmed=fact.digest,
+        drift=None,
+        failure=None,
+        repairs=place.repairs + repaired,
+        repaired_at=fact.at.boot if repaired else place.repaired_at,
+        notices=fact.notices,
+    )
+
+
+def not_delivered(place: PlaceState, fact: facts.DeliveryFailed) -> PlaceState:
+    """It could not be read or written."""
+    return replace(
+        place,
+        busy=False,
+        pending="",
+        failure=failed(place.failure, fact.reason, fact.detail, fact.at),
+        read_at=fact.at.boot,
+        not_before=fact.at.boot + policy.DELIVERY_RETRY,
+    )

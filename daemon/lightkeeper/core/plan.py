@@ -1,0 +1,189 @@
+"""The one place where "what now?" is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lightkeeper.core import policy
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.facts import Cause, Place, Why
+from lightkeeper.core.moment import Moment
+from lightkeeper.core.place import PlaceState
+from lightkeeper.core.state import LoginState
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Ask Lightsail for a new credential."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Ask the registry about the held credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read what a place holds."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Put the held credential into a place."""
+
+    place: Place
+    replace_foreign: bool
+    """What is there was not written by us, the registry was asked, and it may go."""
+
+
+Step = Renew | Verify | Look | Deliver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to start now, and when to ask again at the latest."""
+
+    start: tuple[Step, ...]
+    wake: datetime | None
+    """Wall clock; None if only a heartbeat or an answer can bring something new."""
+    is_round_over: bool
+    """Whether everything that a new credential set going has come to its end."""
+
+
+def plan(state: LoginState, now: Moment) -> Plan:
+    """What one login needs at `now`: the same answer however often it is asked.
+
+    Polls, checks at the registry and retries of deliveries wait for a heartbeat: `wake` is for
+    what must not be late.
+    """
+    start: list[Step] = []
+    wakes: list[timedelta] = []
+    why, at = next_renewal(state, now)
+    if not state.renewing:
+        if at <= now.boot:
+            start.append(Renew(why))
+        else:
+            wakes.append(at)
+    if _wants_verdict(state, now):
+        start.append(Verify())
+    for place in state.places.values():
+        for step, at in _place_steps(state, place, now):
+            if at <= now.boot:
+                start.append(step)
+            elif place.drift or place.touched:
+                wakes.append(at)
+    delivers = any(isinstance(step, Deliver) for step in start)
+    return Plan(
+        start=tuple(start),
+        wake=now.wall_at(min(wakes)) if wakes else None,
+        is_round_over=_is_round_over(state) and not delivers,
+    )
+
+
+def next_renewal(state: LoginState, now: Moment) -> tuple[Why, timedelta]:
+    """Why and when (boot clock) the next attempt may start, were none in flight."""
+    why, at = _wanted_renewal(state, now)
+    earliest = at
+    if state.next_attempt is not None and not state.requested:
+        earliest = max(earliest, state.next_attempt)
+    return why, max(earliest, _floor_end(state, now))
+
+
+def _wanted_renewal(state: LoginState, now: Moment) -> tuple[Why, timedelta]:
+    held = state.held
+    if state.requested:
+        return Why.REQUESTED, now.boot
+    if held is None:
+        return Why.FIRST, now.boot
+    if not state.is_valid(now):
+        return Why.EXPIRED, now.boot
+    due = policy.due_at(held, state.policy, state.draw)
+    at = now.boot + (due - state.server_now(now))
+    if not (state.is_refused or _is_refused_in_dispute(state)):
+        return Why.DUE, at
+    refused = now.boot
+    if state.refused_attempt is not None:
+        refused = state.refused_attempt + policy.early_end_pause(held.lifetime)
+    return (Why.DUE, at) if at <= refused else (Why.REFUSED, refused)
+
+
+def _floor_end(state: LoginState, now: Moment) -> timedelta:
+    if state.last_attempt is None:
+        return now.boot
+    floor = policy.floor(state.held, state.attempts, valid=state.is_valid(now))
+    return state.last_attempt + floor
+
+
+def _is_refused_in_dispute(state: LoginState) -> bool:
+    return state.verdict is Verdict.REJECTED and any(
+        _is_answered(state, place) for place in state.places.values()
+    )
+
+
+def _wants_verdict(state: LoginState, now: Moment) -> bool:
+    if state.verifying or state.renewing or not state.policy.verify or not state.is_valid(now):
+        return False
+    if state.next_check is not None and now.boot >= state.next_check:
+        return True
+    return any(
+        place.drift is Cause.REPLACED and place.replaces_foreign and not _is_answered(state, place)
+        for place in state.places.values()
+    )
+
+
+def _is_answered(state: LoginState, place: PlaceState) -> bool:
+    """Whether the registry was asked since a foreign credential was found in the place."""
+    return (
+        place.drift is Cause.REPLACED
+        and state.checked_at is not None
+        and state.checked_at >= place.drifted_at
+    )
+
+
+def _place_steps(
+    state: LoginState, place: PlaceState, now: Moment
+) -> Iterator[tuple[Step, timedelta]]:
+    """What the place needs next, and from when on (boot clock)."""
+    if place.busy or state.held is None:
+        return
+    if not place.is_read:
+        yield Look(place.place), place.not_before
+    elif place.touched:
+        yield Look(place.place), max(place.read_at + policy.LOOK_PAUSE, place.not_before)
+    elif state.is_valid(now) and not place.holds(state.held):
+        if _may_deliver(state, place):
+            foreign = place.drift is Cause.REPLACED
+            yield Deliver(place.place, foreign), place.not_before
+        else:
+            yield Look(place.place), place.read_at + policy.POLL
+    else:
+        yield Look(place.place), place.read_at + policy.POLL
+
+
+def _may_deliver(state: LoginState, place: PlaceState) -> bool:
+    if place.drift is not Cause.REPLACED:
+        return True
+    if not place.replaces_foreign:
+        return False
+    if not state.policy.verify:
+        return True
+    return _is_answered(state, place) and state.verdict is not Verdict.REJECTED
+
+
+def _is_round_over(state: LoginState) -> bool:
+    return state.round is not None and all(
+        not place.busy
+        and (
+            place.holds(state.held)
+            or place.failure is not None
+            or place.drift is not None
+            or bool(place.pending)
+        )
+        for place in state.places.values()
+    )

@@ -1,0 +1,234 @@
+"""Every reason why an attempt or a delivery fails: its word, what people should do, its caps.
+
+The word is the same in log, metric, status, documents and tests. Adding one is a changelog line,
+renaming one a breaking change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum, unique
+from types import MappingProxyType
+from typing import Final
+
+
+@unique
+class Reason(StrEnum):
+    """The closed list; `RENEWAL` and `DELIVERY` say where each may occur."""
+
+    THROTTLED = "throttled"
+    SERVICE_ERROR = "service_error"
+    NETWORK = "network"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    PROXY = "proxy"
+    ACCESS_DENIED = "access_denied"
+    UNAUTHENTICATED = "unauthenticated"
+    AWS_CREDENTIALS_MISSING = "aws_credentials_missing"
+    AWS_CREDENTIALS_EXPIRED = "aws_credentials_expired"
+    AWS_CREDENTIALS_INVALID = "aws_credentials_invalid"
+    IMDS_UNREACHABLE = "imds_unreachable"
+    CLOCK_SKEW = "clock_skew"
+    NO_CONTAINER_SERVICE = "no_container_service"
+    REGION_SETUP_IN_PROGRESS = "region_setup_in_progress"
+    NOT_FOUND = "not_found"
+    INVALID_INPUT = "invalid_input"
+    INVALID_RESPONSE = "invalid_response"
+    REDIRECTED = "redirected"
+    NOT_NEWER = "not_newer"
+    REGISTRY_REJECTED = "registry_rejected"
+    SUPERSEDED = "superseded"
+    INTERNAL_ERROR = "internal_error"
+
+    PERMISSION_DENIED = "permission_denied"
+    READ_ONLY = "read_only"
+    NO_SPACE = "no_space"
+    IO_ERROR = "io_error"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    UNSAFE_PATH = "unsafe_path"
+    SINGLE_FILE_MOUNT = "single_file_mount"
+    OTHER_OWNER = "other_owner"
+    CONTENDED = "contended"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The longest wait after a failure of this reason."""
+
+    while_valid: timedelta
+    after_expiry: timedelta
+
+
+_SOON: Final = Caps(while_valid=timedelta(minutes=1), after_expiry=timedelta(minutes=1))
+_PERSON: Final = Caps(while_valid=timedelta(minutes=30), after_expiry=timedelta(minutes=5))
+_REST: Final = Caps(while_valid=timedelta(minutes=5), after_expiry=timedelta(minutes=5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """What a reason means to people, and to the next wait."""
+
+    advice: str
+    """One sentence: what it means and what to do."""
+    caps: Caps = _REST
+
+
+RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
+    {
+        Reason.THROTTLED: Failing(
+            advice="Lightsail asks this account to call less often; Lightkeeper waits, look for"
+            " other callers of CreateContainerServiceRegistryLogin if it lasts."
+        ),
+        Reason.SERVICE_ERROR: Failing(
+            advice="Lightsail itself failed; Lightkeeper tries again, look at the AWS health"
+            " dashboard if it lasts."
+        ),
+        Reason.NETWORK: Failing(
+            advice="Lightsail could not be reached; check name resolution, routes and firewalls"
+            " from this host to the endpoint.",
+            caps=_SOON,
+        ),
+        Reason.TIMEOUT: Failing(
+            advice="No complete answer came in time; check the network path, proxy and resolver"
+            " between this host and the endpoint.",
+            caps=_SOON,
+        ),
+        Reason.TLS: Failing(
+            advice="The endpoint's certificate is not trusted here; if a proxy inspects TLS, name"
+            " its CA file in AWS_CA_BUNDLE."
+        ),
+        Reason.PROXY: Failing(
+            advice="The proxy refused or broke the connection; check HTTPS_PROXY, its login and"
+            " NO_PROXY."
+        ),
+        Reason.ACCESS_DENIED: Failing(
+            advice="The AWS identity may not do this; allow it the IAM action"
+            " lightsail:CreateContainerServiceRegistryLogin on resource *.",
+            caps=_PERSON,
+        ),
+        Reason.UNAUTHENTICATED: Failing(
+            advice="AWS does not accept these AWS credentials; check that the key exists, is active"
+            " and belongs to this account."
+        ),
+        Reason.AWS_CREDENTIALS_MISSING: Failing(
+            advice="No AWS credentials were found; give the daemon a role, a profile or the AWS"
+            " environment variables.",
+            caps=_SOON,
+        ),
+        Reason.AWS_CREDENTIALS_EXPIRED: Failing(
+            advice="The AWS credentials have expired and their source gave no newer ones; renew the"
+            " session (aws sso login) or repair the source."
+        ),
+        Reason.AWS_CREDENTIALS_INVALID: Failing(
+            advice="The AWS configuration or credential source is broken; check the profile, role"
+            " and credential_process in the AWS config file."
+        ),
+        Reason.IMDS_UNREACHABLE: Failing(
+            advice="The instance metadata service did not answer; in a container the instance's"
+            " metadata hop limit must be 2 or more, and NO_PROXY must hold 169.254.169.254.",
+            caps=_SOON,
+        ),
+        Reason.CLOCK_SKEW: Failing(
+            advice="AWS refuses the signature because this host's clock is wrong; set the clock and"
+            " keep it in step (NTP)."
+        ),
+        Reason.NO_CONTAINER_SERVICE: Failing(
+            advice="The account has no container service in this region yet; create one, or check"
+            " the region."
+        ),
+        Reason.REGION_SETUP_IN_PROGRESS: Failing(
+            advice="AWS is still setting this region up for the account; Lightkeeper waits, it"
+            " takes minutes."
+        ),
+        Reason.NOT_FOUND: Failing(
+            advice="Lightsail found nothing to log in to; check region, account and endpoint_url."
+        ),
+        Reason.INVALID_INPUT: Failing(
+            advice="Lightsail does not take the request as it was sent; check region and"
+            " endpoint_url, and that nothing on the way changes requests."
+        ),
+        Reason.INVALID_RESPONSE: Failing(
+            advice="The answer is not a usable registry login; check that endpoint_url is Lightsail"
+            " and that no captive portal or proxy answers instead."
+        ),
+        Reason.REDIRECTED: Failing(
+            advice="The endpoint sent the request elsewhere and Lightkeeper does not follow, since"
+            " the AWS session token would go along; check endpoint_url and the proxy."
+        ),
+        Reason.NOT_NEWER: Failing(
+            advice="Lightsail answered with a login that expires no later than the one in use; that"
+            " one stays, check that nothing on the way caches answers."
+        ),
+        Reason.REGISTRY_REJECTED: Failing(
+            advice="The registry refuses the new login and takes the one in use, so that one stays;"
+            " check that endpoint and registry belong together."
+        ),
+        Reason.SUPERSEDED: Failing(
+            advice="The registry refuses a login that it took before, again within the hour:"
+            " another caller of this account seems to end our logins; let one daemon serve all"
+            " places."
+        ),
+        Reason.INTERNAL_ERROR: Failing(
+            advice="Lightkeeper has a bug here; the traceback is in the log, please report it."
+        ),
+    }
+)
+"""Why an attempt fails."""
+
+DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
+    {
+        Reason.PERMISSION_DENIED: Failing(
+            advice="The daemon may not read or write there; give its user the right to the"
+            " directory, or run it as the user who owns it."
+        ),
+        Reason.READ_ONLY: Failing(
+            advice="The file system or the unit's sandbox is read-only there; remount it, or add"
+            " the directory to ReadWritePaths."
+        ),
+        Reason.NO_SPACE: Failing(
+            advice="The file system is full or over quota; make room, the old file is untouched."
+        ),
+        Reason.IO_ERROR: Failing(
+            advice="The disk or network file system failed; check the kernel log, the old file is"
+            " untouched."
+        ),
+        Reason.TIMEOUT: Failing(
+            advice="The file system did not answer in time; check a hanging network mount."
+        ),
+        Reason.MALFORMED: Failing(
+            advice="The file is not a Docker config that clients could read, so it is left as it"
+            " is; repair it by hand or move it away."
+        ),
+        Reason.TOO_LARGE: Failing(
+            advice="The file is larger than any Docker config; check the path, it is left as it is."
+        ),
+        Reason.UNSAFE_PATH: Failing(
+            advice="The path is not a regular file, or its links lead in a circle or nowhere; give"
+            " the path of a Docker config file."
+        ),
+        Reason.SINGLE_FILE_MOUNT: Failing(
+            advice="The file is a mount of its own and cannot be replaced; mount its directory"
+            " instead, or set in_place: true and accept that readers can see half a file."
+        ),
+        Reason.OTHER_OWNER: Failing(
+            advice="The file belongs to another user, who could not read it once replaced; run"
+            " Lightkeeper as that user (User= in the unit)."
+        ),
+        Reason.CONTENDED: Failing(
+            advice="Another program rewrites the file without a pause; Lightkeeper tries again,"
+            " find out who it is if it lasts."
+        ),
+        Reason.CONFLICT: Failing(
+            advice="The place holds a credential for this registry that Lightkeeper did not write;"
+            " remove it, or set if_foreign: replace."
+        ),
+        Reason.INTERNAL_ERROR: Failing(
+            advice="Lightkeeper has a bug here; the traceback is in the log, please report it."
+        ),
+    }
+)
+"""Why a delivery fails."""

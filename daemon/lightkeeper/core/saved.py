@@ -1,0 +1,135 @@
+"""What outlives the process: how a login's state is put down, and how it is taken up again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lightkeeper.core.credential import Credential, RegistryHost, Secret
+from lightkeeper.core.facts import LoginName, Place
+from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.policy import Policy
+from lightkeeper.core.state import Known, LoginState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCredential:
+    """The held credential, and how the server's clock stood when it came."""
+
+    registry: str
+    username: str
+    password: Secret
+    issued_at: datetime
+    expires_at: datetime
+    server_at: datetime
+    seen_wall: datetime
+    seen_boot: timedelta
+    draw: float
+    once_accepted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """One login as a restart needs it."""
+
+    login: str
+    fingerprint: str
+    """Of the source: name, region, profile, role, endpoint. Another source starts anew."""
+    boot_id: str
+    """Of the machine's start in which the boot clock was read."""
+    wall: datetime
+    boot: timedelta
+    """Both clocks when it was saved."""
+    credential: SavedCredential | None
+    known: tuple[Known, ...]
+    attempts: int
+    last_attempt: timedelta | None
+    next_attempt: timedelta | None
+    refused_attempt: timedelta | None
+    last_success: datetime | None
+    places: tuple[tuple[str, str], ...]
+    """Output and name of every place, so that one no longer configured can be told."""
+
+
+def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) -> Saved:
+    """What must be kept of `state`."""
+    held = state.held
+    return Saved(
+        login=state.login,
+        fingerprint=fingerprint,
+        boot_id=boot_id,
+        wall=now.wall,
+        boot=now.boot,
+        credential=None
+        if held is None
+        else SavedCredential(
+            registry=held.registry,
+            username=held.username,
+            password=held.password,
+            issued_at=held.issued_at,
+            expires_at=held.expires_at,
+            server_at=state.clock.at,
+            seen_wall=state.clock.seen.wall,
+            seen_boot=state.clock.seen.boot,
+            draw=state.draw,
+            once_accepted=state.once_accepted,
+        ),
+        known=state.known,
+        attempts=state.attempts,
+        last_attempt=state.last_attempt,
+        next_attempt=state.next_attempt,
+        refused_attempt=state.refused_attempt,
+        last_success=state.last_success,
+        places=tuple((place.output, place.name) for place in sorted(state.places)),
+    )
+
+
+def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> LoginState:
+    """The state that goes on from `saved`.
+
+    After a restart of the machine the boot clock counts anew: what was noted on it is moved by the
+    time that the wall clock says has passed, never less than none. `ValueError` if the saved
+    credential is none.
+    """
+    shift = timedelta(0)
+    if saved.boot_id != boot_id:
+        passed = max(timedelta(0), now.wall - saved.wall)
+        shift = now.boot - passed - saved.boot
+
+    def moved(boot: timedelta | None) -> timedelta | None:
+        return None if boot is None else boot + shift
+
+    clock = ServerClock(at=now.wall, seen=now)
+    held = None
+    kept = saved.credential
+    if kept is not None:
+        seen = Moment(wall=kept.seen_wall, boot=kept.seen_boot + shift)
+        clock = ServerClock(at=kept.server_at, seen=seen)
+        held = Credential(
+            registry=RegistryHost(kept.registry),
+            username=kept.username,
+            password=kept.password,
+            issued_at=kept.issued_at,
+            expires_at=kept.expires_at,
+        )
+    return LoginState(
+        login=LoginName(saved.login),
+        policy=policy,
+        clock=clock,
+        held=held,
+        draw=kept.draw if kept else 0.0,
+        known=saved.known,
+        once_accepted=kept.once_accepted if kept else False,
+        next_check=now.boot,
+        attempts=saved.attempts,
+        last_attempt=moved(saved.last_attempt),
+        next_attempt=moved(saved.next_attempt),
+        refused_attempt=moved(saved.refused_attempt),
+        last_success=saved.last_success,
+    )
+
+
+def left_behind(saved: Saved, configured: frozenset[Place]) -> tuple[tuple[str, str], ...]:
+    """The places that were served when it was saved and are configured no more."""
+    now = {(place.output, place.name) for place in configured}
+    return tuple(place for place in saved.places if place not in now)

@@ -1,0 +1,200 @@
+"""What one login has come to: the fold of its facts. Frozen values; no clock, no chance, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.credential import Credential, Digest, RegistryHost
+from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, RoundEnded
+from lightkeeper.core.failure import Failure
+from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.place import PlaceState
+from lightkeeper.core.policy import Policy, early_end_pause
+from lightkeeper.core.reasons import Reason
+
+_KNOWN: Final = 8
+_NOTHING: Final[Mapping[Reason, int]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A fact as it is remembered: short, and without the credential."""
+
+    at: datetime
+    """Wall clock."""
+    fact: str
+    word: str
+    """Reason, cause, verdict or why, whichever the fact has."""
+    place: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A credential that we held, without its secret."""
+
+    digest: Digest
+    registry: RegistryHost
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputCounts:
+    """What happened to an output since the process began; places come and go, this stays."""
+
+    changed: int = 0
+    unchanged: int = 0
+    failures: Mapping[Reason, int] = _NOTHING
+    repairs: Mapping[Cause, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """The deliveries that a new credential set going, so far."""
+
+    changed: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginState:
+    """One login. Instants of the boot clock are `timedelta`, those of a wall clock `datetime`."""
+
+    login: LoginName
+    policy: Policy
+    clock: ServerClock
+
+    held: Credential | None = None
+    draw: float = 0.0
+    """Where between the earliest and the latest instant the renewal is due."""
+    known: tuple[Known, ...] = ()
+    """The last credentials that we held, newest first."""
+
+    verdict: Verdict | None = None
+    """The registry's last word on the held credential."""
+    once_accepted: bool = False
+    checked_at: timedelta | None = None
+    next_check: timedelta | None = None
+    verifying: bool = False
+
+    renewing: bool = False
+    requested: bool = False
+    attempts: int = 0
+    """Since the last success, the one in flight included."""
+    last_attempt: timedelta | None = None
+    next_attempt: timedelta | None = None
+    refused_attempt: timedelta | None = None
+    """The last attempt that was made because the registry refused what is held."""
+    failure: Failure | None = None
+    last_success: datetime | None = None
+    unsaved: Failure | None = None
+    bug: Failure | None = None
+    """The last surprise, by what was being done."""
+
+    places: Mapping[Place, PlaceState] = field(default_factory=lambda: MappingProxyType({}))
+    round: Round | None = None
+
+    renewals: int = 0
+    renewal_failures: Mapping[Reason, int] = _NOTHING
+    verifications: Mapping[Verdict, int] = field(default_factory=lambda: MappingProxyType({}))
+    outputs: Mapping[OutputName, OutputCounts] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[Note, ...] = ()
+
+    def server_now(self, now: Moment) -> datetime:
+        """The server's time."""
+        return self.clock.now(now)
+
+    def remaining(self, now: Moment) -> timedelta:
+        """What is left of the held credential; zero if it expired or none is held."""
+        if self.held is None:
+            return timedelta(0)
+        return max(timedelta(0), self.held.remaining(self.server_now(now)))
+
+    def is_valid(self, now: Moment) -> bool:
+        """Whether a credential is held that has not expired."""
+        return self.remaining(now) > timedelta(0)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the registry no longer takes what it took before."""
+        return self.once_accepted and self.verdict is Verdict.REJECTED
+
+    def is_superseded(self, now: Moment) -> bool:
+        """Whether it is refused again so soon that renewing once more would be a fight."""
+        return (
+            self.held is not None
+            and self.is_refused
+            and self.refused_attempt is not None
+            and now.boot < self.refused_attempt + early_end_pause(self.held.lifetime)
+        )
+
+    @property
+    def ours(self) -> frozenset[Digest]:
+        """The digests of what we held and hold."""
+        return frozenset(known.digest for known in self.known)
+
+    @property
+    def former_registries(self) -> frozenset[RegistryHost]:
+        """Registries whose entries of ours are to be taken out: the account's host changed."""
+        held = {self.held.registry} if self.held else set()
+        return frozenset(known.registry for known in self.known) - held
+
+    def expiry_of(self, digest: Digest | None) -> datetime | None:
+        """When what a place holds expires; None if it is not ours."""
+        return next((known.expires_at for known in self.known if known.digest == digest), None)
+
+    def drift_of(self, place: PlaceState, digest: Digest | None, *, settled: bool) -> Cause | None:
+        """What somebody else did to our entry, given what was just read; None if nothing new."""
+        if place.drift is not None and place.digest == digest and place.settled == settled:
+            return None
+        held = self.held.digest if self.held else None
+        was_ours = held is not None and place.confirmed == held
+        if digest is None:
+            return Cause.REMOVED if was_ours else None
+        if digest == held:
+            return Cause.ALTERED if was_ours and not settled else None
+        if digest in self.ours:
+            return Cause.REVERTED if was_ours else None
+        return Cause.REPLACED
+
+    def round_ended(self, now: Moment) -> RoundEnded:
+        """The fact that sums up the deliveries of a renewal."""
+        counts = self.round or Round()
+        return RoundEnded(
+            login=self.login,
+            at=now,
+            changed=counts.changed,
+            unchanged=counts.unchanged,
+            failing=sum(place.failure is not None for place in self.places.values()),
+        )
+
+    def under(self, policy: Policy) -> LoginState:
+        """The same login under another policy."""
+        return replace(self, policy=policy)
+
+    def with_places(self, places: Iterable[PlaceState]) -> LoginState:
+        """The same login with these places: known ones keep what is known of them."""
+        kept = {
+            new.place: replace(self.places[new.place], replaces_foreign=new.replaces_foreign)
+            if new.place in self.places
+            else new
+            for new in places
+        }
+        outputs = {place.output: self.outputs.get(place.output, OutputCounts()) for place in kept}
+        return replace(self, places=MappingProxyType(kept), outputs=MappingProxyType(outputs))
+
+
+def remember(known: tuple[Known, ...], credential: Credential) -> tuple[Known, ...]:
+    """The last few credentials with `credential` in front."""
+    newest = Known(
+        digest=credential.digest,
+        registry=credential.registry,
+        expires_at=credential.expires_at,
+    )
+    others = (entry for entry in known if entry.digest != credential.digest)
+    return (newest, *others)[:_KNOWN]
