@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
@@ -18,7 +18,7 @@ from lightkeeper.core.policy import Policy, early_end_pause
 from lightkeeper.core.reasons import Reason
 
 _KNOWN: Final = 8
-_NOTHING: Final[Mapping[Reason, int]] = MappingProxyType({})
+_NOTHING: Final = MappingProxyType[Any, Any]({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ class OutputCounts:
 
     changed: int = 0
     unchanged: int = 0
-    failures: Mapping[Reason, int] = _NOTHING
-    repairs: Mapping[Cause, int] = field(default_factory=lambda: MappingProxyType({}))
+    failures: Mapping[Reason, int] = field(default_factory=lambda: _NOTHING)
+    repairs: Mapping[Cause, int] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +96,13 @@ class LoginState:
     bug: Failure | None = None
     """The last surprise, by what was being done."""
 
-    places: Mapping[Place, PlaceState] = field(default_factory=lambda: MappingProxyType({}))
+    places: Mapping[Place, PlaceState] = field(default_factory=lambda: _NOTHING)
     round: Round | None = None
 
     renewals: int = 0
-    renewal_failures: Mapping[Reason, int] = _NOTHING
-    verifications: Mapping[Verdict, int] = field(default_factory=lambda: MappingProxyType({}))
-    outputs: Mapping[OutputName, OutputCounts] = field(default_factory=lambda: MappingProxyType({}))
+    renewal_failures: Mapping[Reason, int] = field(default_factory=lambda: _NOTHING)
+    verifications: Mapping[Verdict, int] = field(default_factory=lambda: _NOTHING)
+    outputs: Mapping[OutputName, OutputCounts] = field(default_factory=lambda: _NOTHING)
     notes: tuple[Note, ...] = ()
 
     def server_now(self, now: Moment) -> datetime:

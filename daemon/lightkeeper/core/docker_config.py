@@ -1,0 +1,218 @@
+"""A Docker config document: bytes in, bytes out, our entries changed.
+
+It is what `docker login` writes: an entry for each registry under `auths`. Knows neither files nor
+Secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum, unique
+from typing import Final
+
+from lightkeeper.core.credential import Credential, Digest, RegistryHost
+from lightkeeper.core.docker_entry import Form, aim, digest_in, is_broken
+from lightkeeper.core.docker_schema import SECTIONS, fits
+from lightkeeper.core.json_document import Layout, MalformedDocument, Member, read
+from lightkeeper.core.reasons import Reason
+
+__all__ = ["MAX_BYTES", "Document", "MalformedDocument", "Notice", "parse", "put", "take_out"]
+
+MAX_BYTES: Final = 1 << 20
+"""The config of a hundred registries has a tenth of it."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+@unique
+class Notice(StrEnum):
+    """What is said once about a document: what was mended in it, or what is wrong with the rest."""
+
+    BYTE_ORDER_MARK = "byte_order_mark"
+    """It began with one, which no client can read: taken off."""
+    AUTHS_FOLDED = "auths_folded"
+    """It had `auths` more than once or in another case, which clients read differently: now one."""
+    ALIAS_REMOVED = "alias_removed"
+    """Another spelling of our host was there, which clients take by chance: removed."""
+    PATH_ENTRY_RENEWED = "path_entry_renewed"
+    """An entry for the repository itself is there, which podman and crane prefer: kept fresh."""
+    SHADOWING_ENTRY = "shadowing_entry"
+    """An entry for another path of our host is there, and stays."""
+    FIRST_ENTRY = "first_entry"
+    """Ours is the first: docker no longer looks for a keychain of its own accord."""
+    BROKEN_FOREIGN_ENTRY = "broken_foreign_entry"
+    """An entry that is not ours, and stays, makes crane and docker-py fail, maybe docker too."""
+    UNUSABLE_SECTION = "unusable_section"
+    """A value of the wrong type is there, and stays: docker sends nothing, and crane fails."""
+
+
+_MENDED: Final = frozenset({Notice.BYTE_ORDER_MARK, Notice.AUTHS_FOLDED})
+"""What `parse` finds and any write mends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Document:
+    """A Docker config as it is to be; printed, it shows nothing of its content."""
+
+    before: tuple[Member, ...]
+    """The sections before `auths`; all of them if there is none."""
+    entries: tuple[Member, ...]
+    """Of every `auths`, in order: of two with the same key the later counts, for all clients."""
+    after: tuple[Member, ...]
+    layout: Layout
+    tail: str
+    notices: frozenset[Notice]
+    is_changed: bool = False
+
+    @property
+    def data(self) -> bytes | None:
+        """What is to be written; None if nothing changed.
+
+        `MalformedDocument` if it would be too large to be read again.
+        """
+        if not self.is_changed:
+            return None
+        auths = self.layout.member("auths", self.layout.join(self.entries, 2), None)
+        text = self.layout.join([*self.before, auths, *self.after], 1) + self.tail
+        return _bounded(text.encode(errors="surrogateescape"))
+
+    def holds(self, host: RegistryHost) -> Digest | None:
+        """Of what clients would use for `host` under its bare key; None if there is no such."""
+        for entry in reversed(self.entries):
+            if entry.key == host:
+                return digest_in(entry.value)
+        return None
+
+    def foreign(self, host: RegistryHost, ours: Collection[Digest]) -> bool:
+        """Whether `put` would overwrite or remove an entry for `host` that is none of `ours`.
+
+        An entry that is null, `{}` or not even an object is nobody's.
+        """
+        return any(
+            isinstance(entry.value, dict) and entry.value and digest_in(entry.value) not in ours
+            for entry in self.entries
+            if aim(entry.key) in ((host, Form.BARE), (host, Form.ALIAS), (host, Form.PUSHED))
+        )
+
+
+def parse(data: bytes | None) -> Document:
+    """Read a Docker config; None, white space and `null` are an empty one.
+
+    `MalformedDocument` for what some client could not read, or is longer than `MAX_BYTES`.
+    """
+    marked = _bounded(data or b"")
+    bare = marked.removeprefix(_BYTE_ORDER_MARK)
+    root = read(bare.decode(errors="surrogateescape").replace("\r\n", "\n"))
+    sections = root.members
+    auths = [section for section in sections if _is_auths(section)]
+    if not all(isinstance(section.value, dict | None) for section in auths):
+        raise MalformedDocument(Reason.MALFORMED, "its auths is not an object")
+    notices = set()
+    if bare != marked:
+        notices.add(Notice.BYTE_ORDER_MARK)
+    if [section.key for section in auths] not in ([], ["auths"]):
+        notices.add(Notice.AUTHS_FOLDED)
+    at = sections.index(auths[0]) if auths else len(sections)
+    return Document(
+        before=sections[:at],
+        entries=tuple(entry for section in auths for entry in read(section.text).members),
+        after=tuple(section for section in sections[at:] if not _is_auths(section)),
+        layout=root.layout,
+        tail=root.tail,
+        notices=frozenset(notices),
+    )
+
+
+def put(document: Document, credentials: Collection[Credential]) -> Document:
+    """The document with an entry for each credential, and none beside it that clients may prefer.
+
+    An entry holds `auth` and nothing else: a token beside it would be sent in its place. Unchanged
+    if all is so already.
+    """
+    auths: dict[str, str] = {each.registry: _auth(each) for each in credentials}
+    entries, notices = _renewed(document, auths)
+    met = {entry.key for entry in entries}
+    added = [_entry(document.layout, host, auths[host]) for host in auths if host not in met]
+    sections = (*document.before, *document.after)
+    if added and not document.entries and not any(_names_a_helper(each) for each in sections):
+        notices.add(Notice.FIRST_ENTRY)
+    entries += added
+    if any(is_broken(entry.value) for entry in entries):
+        notices.add(Notice.BROKEN_FOREIGN_ENTRY)
+    if not all(fits(each.value, SECTIONS.get(each.key.casefold())) for each in sections):
+        notices.add(Notice.UNUSABLE_SECTION)
+    return replace(
+        document,
+        entries=tuple(entries),
+        notices=frozenset(notices),
+        is_changed=document.is_changed
+        or not _MENDED.isdisjoint(notices)
+        or tuple(entries) != document.entries,
+    )
+
+
+def take_out(document: Document, host: RegistryHost, ours: Collection[Digest]) -> Document:
+    """The document without those entries for `host`, by whatever key, that hold one of `ours`.
+
+    Unchanged if there is none.
+    """
+    left = tuple(
+        entry
+        for entry in document.entries
+        if aim(entry.key)[0] != host or digest_in(entry.value) not in ours
+    )
+    return replace(
+        document, entries=left, is_changed=document.is_changed or left != document.entries
+    )
+
+
+def _renewed(document: Document, auths: Mapping[str, str]) -> tuple[list[Member], set[Notice]]:
+    """The entries, those of our hosts as they should be, and what there is to say of them."""
+    entries: list[Member] = []
+    notices = set(document.notices)
+    met = set()
+    for entry in document.entries:
+        host, form = aim(entry.key)
+        auth = auths.get(host)
+        if auth is None:
+            entries.append(entry)
+        elif form is Form.PATH:
+            entries.append(entry)
+            notices.add(Notice.SHADOWING_ENTRY)
+        elif form is Form.ALIAS:
+            notices.add(Notice.ALIAS_REMOVED)
+        elif entry.key not in met:
+            met.add(entry.key)
+            is_fresh = entry.value == {"auth": auth}
+            entries.append(entry if is_fresh else _entry(document.layout, entry.key, auth))
+            if form is Form.PUSHED:
+                notices.add(Notice.PATH_ENTRY_RENEWED)
+    return entries, notices
+
+
+def _auth(credential: Credential) -> str:
+    """Standard base64 with its padding: without it, docker is anonymous and the others fail."""
+    pair = f"{credential.username}:{credential.password.reveal()}"
+    return base64.b64encode(pair.encode(errors="surrogateescape")).decode()
+
+
+def _entry(layout: Layout, key: str, auth: str) -> Member:
+    field = layout.member("auth", f'"{auth}"', auth)
+    return layout.member(key, layout.join([field], 3), {"auth": auth})
+
+
+def _bounded(data: bytes) -> bytes:
+    if len(data) > MAX_BYTES:
+        raise MalformedDocument(Reason.TOO_LARGE, "it is, or would be, larger than 1 MiB")
+    return data
+
+
+def _is_auths(section: Member) -> bool:
+    """Whether docker reads it as `auths`, which it does in any case."""
+    return section.key.casefold() == "auths"
+
+
+def _names_a_helper(section: Member) -> bool:
+    return section.key.casefold() in {"credsstore", "credhelpers"} and bool(section.value)

@@ -1,0 +1,1 @@
+"""Tests of what decides: plain values in, plain values out."""
