@@ -234,7 +234,14 @@ class Keeper:
                 facts.Drifted(login=login, at=now, place=place, cause=cause, digest=seen.digest)
             ]
         return [
-            facts.PlaceRead(login=login, at=now, place=place, digest=seen.digest, settled=settled)
+            facts.PlaceRead(
+                login=login,
+                at=now,
+                place=place,
+                digest=seen.digest,
+                settled=settled,
+                notices=seen.notices,
+            )
         ]
 
     async def _deliver(self, step: Deliver) -> Sequence[LoginFact]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
@@ -27,6 +27,8 @@ class Found:
     digest: Digest | None
     settled: bool
     """Whether delivering what is held would change nothing."""
+    notices: frozenset[str] = frozenset()
+    """What is to be said once about the place, as stable words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,4 +162,111 @@ class Recorder(Protocol):
 
     def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
         """Count `fact`, and write a line of it if it is news."""
+        ...
+
+
+class Stat(NamedTuple):
+    """What tells one state of a file from another."""
+
+    dev: int
+    ino: int
+    mode: int
+    nlink: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+
+
+class Fs(Protocol):
+    """The system calls on files, one to one; every failure is an `OSError` with its errno.
+
+    No call follows a link in the last component of what it is given.
+    """
+
+    def lstat(self, path: str) -> Stat:
+        """What stands at a path."""
+        ...
+
+    def readlink(self, path: str) -> str:
+        """Where a link leads."""
+        ...
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """Make a directory."""
+        ...
+
+    def open_dir(self, path: str) -> int:
+        """A descriptor of a directory, that stays with it wherever it is moved."""
+        ...
+
+    def names(self, directory: int) -> list[str]:
+        """The names in a directory."""
+        ...
+
+    def stat(self, directory: int, name: str) -> Stat:
+        """What stands under a name."""
+        ...
+
+    def read(self, directory: int, name: str, limit: int) -> tuple[bytes, Stat]:
+        """The first `limit` bytes of a regular file, and its state when it was opened.
+
+        What is no regular file is not opened for long: its content comes back empty.
+        """
+        ...
+
+    def create(self, directory: int, name: str) -> int:
+        """A new file that only we may read, opened for writing; EEXIST if the name is taken."""
+        ...
+
+    def open(self, directory: int, name: str) -> int:
+        """A file that is there, opened for writing over it."""
+        ...
+
+    def fstat(self, file: int) -> Stat:
+        """The state of an open file."""
+        ...
+
+    def write(self, file: int, data: bytes) -> None:
+        """All of `data`, from the start of the file."""
+        ...
+
+    def truncate(self, file: int, size: int) -> None:
+        """Cut a file off."""
+        ...
+
+    def chmod(self, file: int, mode: int) -> None:
+        """Change who may read it."""
+        ...
+
+    def chgrp(self, file: int, gid: int) -> None:
+        """Give it to a group."""
+        ...
+
+    def copy_attributes(self, file: int, directory: int, name: str) -> None:
+        """Take over another file's ACL and user attributes as far as the file system lets us."""
+        ...
+
+    def fsync(self, file: int) -> None:
+        """Wait until a file's content, or a directory's names, are on the disk."""
+        ...
+
+    def close(self, file: int) -> None:
+        """Let go of a descriptor."""
+        ...
+
+    def rename(self, directory: int, old: str, new: str) -> None:
+        """Move a name over another."""
+        ...
+
+    def rename_new(self, directory: int, old: str, new: str) -> None:
+        """Move a name to one that must be free: EEXIST if not."""
+        ...
+
+    def exchange(self, directory: int, one: str, other: str) -> None:
+        """Swap two names in one step; ENOSYS, EINVAL or EOPNOTSUPP where that is not to be had."""
+        ...
+
+    def unlink(self, directory: int, name: str) -> None:
+        """Take a name away."""
         ...

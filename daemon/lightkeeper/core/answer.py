@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
@@ -102,6 +102,8 @@ def believe(answer: Answer, endpoint: str | None) -> Believed | Refusal:
         return _unusable(str(exc))
     if not _is_familiar(credential.registry, endpoint):
         oddities.add(Oddity.UNFAMILIAR_REGISTRY)
+    if oddities - {Oddity.NO_DATE}:
+        credential = replace(credential, is_odd=True)
     return Believed(credential=credential, clock=clock, oddities=frozenset(oddities))
 
 

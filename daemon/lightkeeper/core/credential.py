@@ -78,6 +78,8 @@ class Credential:
     """Server's clock, aware UTC."""
     expires_at: datetime
     """Server's clock, aware UTC."""
+    is_odd: bool = False
+    """Whether the answer that it came in was unusual."""
     digest: Digest = field(init=False)
 
     def __post_init__(self) -> None:

@@ -137,6 +137,8 @@ class PlaceRead:
     digest: Digest | None
     settled: bool
     """Whether delivering what is held would change nothing."""
+    notices: frozenset[str] = frozenset()
+    """What is to be said once about the place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,8 +158,8 @@ def _fold_place(
         case facts.PlacePending():
             return _with(state, places.pending(place, fact))
         case facts.Drifted():
-            after = places.drifted(place, fact)
-            failure = Reason.CONFLICT if after.is_in_conflict else None
+            after = places.drifted(place, fact, state.held)
+            failure = Reason.CONFLICT if after.is_in_conflict(state.held) else None
             counted = _count_output(_with(state, after), place, failure=failure)
             return _noted(counted, fact, fact.cause)
         case facts.Delivered():

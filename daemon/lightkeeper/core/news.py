@@ -45,6 +45,9 @@ def _is_place_news(state: LoginState, fact: LoginFact) -> bool:
             return _is_new(known.failure if known else None, reason, at)
         case facts.Delivered(place=place):
             return _is_delivery_news(state, state.places.get(place), fact)
+        case facts.PlaceRead(place=place, notices=notices):
+            known = state.places.get(place)
+            return known is not None and bool(notices - known.notices)
         case facts.PlacePending(place=place):
             known = state.places.get(place)
             return known is not None and not known.pending

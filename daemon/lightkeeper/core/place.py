@@ -48,10 +48,16 @@ class PlaceState:
             and self.digest == credential.digest
         )
 
-    @property
-    def is_in_conflict(self) -> bool:
+    def is_in_conflict(self, held: Credential | None) -> bool:
         """Whether it holds a credential that we did not write and may not overwrite."""
-        return self.drift is Cause.REPLACED and not self.replaces_foreign
+        return self.drift is Cause.REPLACED and not self.may_replace(held)
+
+    def may_replace(self, held: Credential | None) -> bool:
+        """Whether `held` may be written over a credential that is not ours.
+
+        One that came in an unusual answer may not: it could be worse than what it meets.
+        """
+        return self.replaces_foreign and not (held is not None and held.is_odd)
 
 
 def unread(place: PlaceState) -> PlaceState:
@@ -74,6 +80,7 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         digest=fact.digest,
         settled=fact.settled,
         read_at=fact.at.boot,
+        notices=place.notices | fact.notices,
     )
     if after.holds(held):
         return replace(after, confirmed=fact.digest, drift=None, failure=None)
@@ -100,7 +107,7 @@ def pending(place: PlaceState, fact: facts.PlacePending) -> PlaceState:
     )
 
 
-def drifted(place: PlaceState, fact: facts.Drifted) -> PlaceState:
+def drifted(place: PlaceState, fact: facts.Drifted, held: Credential | None) -> PlaceState:
     """Somebody else changed our entry: it is repaired after a wait that grows in a dispute."""
     over = policy.is_dispute_over(place.repaired_at, fact.at.boot)
     repairs = 0 if over else place.repairs
@@ -119,7 +126,7 @@ def drifted(place: PlaceState, fact: facts.Drifted) -> PlaceState:
         repairs=repairs,
         not_before=fact.at.boot + wait,
     )
-    if not after.is_in_conflict:
+    if not after.is_in_conflict(held):
         return after
     detail = "another credential for this registry is there"
     return replace(after, failure=failed(place.failure, Reason.CONFLICT, detail, fact.at))

@@ -132,7 +132,9 @@ def _wants_verdict(state: LoginState, now: Moment) -> bool:
     if state.next_check is not None and now.boot >= state.next_check:
         return True
     return any(
-        place.drift is Cause.REPLACED and place.replaces_foreign and not _is_answered(state, place)
+        place.drift is Cause.REPLACED
+        and place.may_replace(state.held)
+        and not _is_answered(state, place)
         for place in state.places.values()
     )
 
@@ -169,7 +171,7 @@ def _place_steps(
 def _may_deliver(state: LoginState, place: PlaceState) -> bool:
     if place.drift is not Cause.REPLACED:
         return True
-    if not place.replaces_foreign:
+    if not place.may_replace(state.held):
         return False
     if not state.policy.verify:
         return True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from lightkeeper.core.credential import Credential, RegistryHost, Secret
+from lightkeeper.core.credential import Credential, Secret, registry_host
 from lightkeeper.core.facts import LoginName, Place
-from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.moment import Moment, ServerClock, utc
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.state import Known, LoginState
 
@@ -26,6 +26,23 @@ class SavedCredential:
     seen_boot: timedelta
     draw: float
     once_accepted: bool
+    is_odd: bool = False
+
+    def __post_init__(self) -> None:
+        self.credential()
+        Moment(wall=self.seen_wall, boot=self.seen_boot)
+        utc(self.server_at.isoformat())
+
+    def credential(self) -> Credential:
+        """The credential itself; `ValueError` if it is none."""
+        return Credential(
+            registry=registry_host(self.registry),
+            username=self.username,
+            password=self.password,
+            issued_at=self.issued_at.astimezone(UTC),
+            expires_at=self.expires_at.astimezone(UTC),
+            is_odd=self.is_odd,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +67,9 @@ class Saved:
     places: tuple[tuple[str, str], ...]
     """Output and name of every place, so that one no longer configured can be told."""
 
+    def __post_init__(self) -> None:
+        Moment(wall=self.wall, boot=self.boot)
+
 
 def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) -> Saved:
     """What must be kept of `state`."""
@@ -73,6 +93,7 @@ def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) 
             seen_boot=state.clock.seen.boot,
             draw=state.draw,
             once_accepted=state.once_accepted,
+            is_odd=held.is_odd,
         ),
         known=state.known,
         attempts=state.attempts,
@@ -88,8 +109,7 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
     """The state that goes on from `saved`.
 
     After a restart of the machine the boot clock counts anew: what was noted on it is moved by the
-    time that the wall clock says has passed, never less than none. `ValueError` if the saved
-    credential is none.
+    time that the wall clock says has passed, never less than none.
     """
     shift = timedelta(0)
     if saved.boot_id != boot_id:
@@ -105,13 +125,7 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
     if kept is not None:
         seen = Moment(wall=kept.seen_wall, boot=kept.seen_boot + shift)
         clock = ServerClock(at=kept.server_at, seen=seen)
-        held = Credential(
-            registry=RegistryHost(kept.registry),
-            username=kept.username,
-            password=kept.password,
-            issued_at=kept.issued_at,
-            expires_at=kept.expires_at,
-        )
+        held = kept.credential()
     return LoginState(
         login=LoginName(saved.login),
         policy=policy,

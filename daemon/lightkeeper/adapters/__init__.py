@@ -1,0 +1,1 @@
+"""Each speaks to one outside system, and to none of its siblings."""

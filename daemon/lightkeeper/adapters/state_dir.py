@@ -1,0 +1,185 @@
+"""Keeps what outlives the process: a JSON file a login, in a directory that one daemon owns."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lightkeeper.core.credential import Secret
+from lightkeeper.core.facts import LoginName
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import Saved
+from lightkeeper.files import Files
+from lightkeeper.paths import FileFailure, Paths
+from lightkeeper.ports import Failed, Fs, Workers
+
+_VERSION: Final = 1
+_DEADLINE: Final = timedelta(seconds=10)
+_SUFFIX: Final = ".json"
+_LOCK: Final = "lock"
+
+
+class StateDirTakenError(Exception):
+    """Another daemon owns the directory; the message is its process id, if it is told."""
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What every version of the file has."""
+
+    version: int
+    state: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A saved state that cannot be used; its login starts anew, which costs one call."""
+
+    login: LoginName
+    detail: str
+
+
+class StateDir:
+    """The Store of a daemon; one file a login."""
+
+    def __init__(self, path: str, *, fs: Fs, files: Files, paths: Paths, workers: Workers) -> None:
+        self.path = path
+        self._fs = fs
+        self._files = files
+        self._paths = paths
+        self._workers = workers
+        self._newer = set[LoginName]()
+
+    def load(self) -> tuple[dict[LoginName, Saved], list[Unreadable]]:
+        """What was kept, and what cannot be used of it; `FileFailure` if nothing can be read."""
+        saved: dict[LoginName, Saved] = {}
+        unreadable = []
+        for name in self._names():
+            login = LoginName(name.removesuffix(_SUFFIX))
+            try:
+                saved[login] = self._read(login)
+            except FileFailure as exc:
+                unreadable.append(Unreadable(login=login, detail=exc.detail))
+        return saved, unreadable
+
+    async def save(self, saved: Saved) -> Failed | None:
+        """Keep `saved`; a file of a newer version stays as it is."""
+        if saved.login in self._newer:
+            detail = "the saved state is of a newer Lightkeeper and is left untouched"
+            return Failed(reason=Reason.MALFORMED, detail=detail)
+        data = _written(saved)
+        work = partial(self._write, LoginName(saved.login), data)
+        return await self._workers.run(f"state {saved.login}", work, _DEADLINE)
+
+    async def forget(self, login: LoginName) -> Failed | None:
+        """Keep no credential of `login`, only what `withdraw` needs to know its entries by."""
+        return await self._workers.run(f"state {login}", partial(self._strip, login), _DEADLINE)
+
+    def remove(self, login: LoginName) -> Failed | None:
+        """Keep nothing of `login`."""
+        try:
+            with self._opened() as directory, suppress(FileNotFoundError):
+                self._fs.unlink(directory, login + _SUFFIX)
+        except OSError as exc:
+            return Failed(reason=Reason.IO_ERROR, detail=os.strerror(exc.errno or 0))
+        return None
+
+    def _names(self) -> list[str]:
+        try:
+            with self._opened() as directory:
+                return sorted(
+                    name
+                    for name in self._fs.names(directory)
+                    if name.endswith(_SUFFIX) and not name.startswith(".")
+                )
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            detail = f"{self.path}: {os.strerror(exc.errno or 0)}"
+            raise FileFailure(Reason.IO_ERROR, detail) from exc
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        directory = self._fs.open_dir(self.path)
+        try:
+            yield directory
+        finally:
+            self._fs.close(directory)
+
+    def _read(self, login: LoginName) -> Saved:
+        file = self._paths.find(f"{self.path}/{login}{_SUFFIX}")
+        data = self._files.read(file) if file else None
+        try:
+            envelope = msgspec.json.decode(data or b"", type=_Envelope)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
+        if envelope.version > _VERSION:
+            self._newer.add(login)
+            detail = f"the saved state is of a newer Lightkeeper (format {envelope.version})"
+            raise FileFailure(Reason.MALFORMED, detail)
+        try:
+            saved = msgspec.json.decode(envelope.state, type=Saved, dec_hook=_decoded)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
+        return saved
+
+    def _write(self, login: LoginName, data: bytes) -> Failed | None:
+        try:
+            file = self._paths.make(f"{self.path}/{login}{_SUFFIX}")
+            self._files.replace(file, lambda before: None if before == data else data)
+        except FileFailure as exc:
+            return Failed(reason=exc.reason, detail=exc.detail)
+        return None
+
+    def _strip(self, login: LoginName) -> Failed | None:
+        try:
+            saved = self._read(login)
+        except FileFailure:
+            return self.remove(login)
+        return self._write(login, _written(replace(saved, credential=None)))
+
+
+@contextmanager
+def taken(path: str) -> Iterator[None]:
+    """Own the directory, made if it is missing, until the end.
+
+    `StateDirTakenError` if another process does; the kernel ends its hold with it.
+    """
+    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(f"{path}/{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+            raise StateDirTakenError(holder) from exc
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _written(saved: Saved) -> bytes:
+    state = msgspec.Raw(msgspec.json.encode(saved, enc_hook=_encoded))
+    return msgspec.json.encode(_Envelope(version=_VERSION, state=state)) + b"\n"
+
+
+def _encoded(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError
+
+
+def _decoded(kind: type, value: object) -> object:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError

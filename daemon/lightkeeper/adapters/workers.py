@@ -1,0 +1,60 @@
+"""Threads for what blocks: one at a time for each name, none that exit would wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import timedelta
+from threading import Thread
+from typing import TypeVar
+
+from lightkeeper.core.reasons import Reason
+from lightkeeper.ports import Failed
+
+T = TypeVar("T")
+
+
+class Threads:
+    """Workers of a thread each.
+
+    Not a pool: its threads are joined at exit, and one that hangs in a dead mount would keep the
+    process alive for ever.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[str, Future[object]] = {}
+
+    async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
+        """The result of `work`, or `timeout`."""
+        hung = self._running.get(name)
+        if hung is not None and not hung.done():
+            return _late("the call before this one has not returned yet")
+        done: Future[T] = Future()
+        self._running[name] = done  # type: ignore[assignment]  # only ever asked whether it is done
+        Thread(target=_work, args=(work, done), name=name[:15], daemon=True).start()
+        try:
+            async with asyncio.timeout(deadline.total_seconds()):
+                # A write that has begun is let finish, whoever is cancelled meanwhile.
+                return await asyncio.shield(asyncio.wrap_future(done))
+        except TimeoutError:
+            return _late(f"no answer in {deadline.total_seconds():g} s")
+
+    async def drain(self, deadline: timedelta) -> None:
+        """Wait until all work is done, `deadline` at the longest."""
+        left = [asyncio.wrap_future(done) for done in self._running.values() if not done.done()]
+        if left:
+            await asyncio.wait(left, timeout=deadline.total_seconds())
+
+
+def _work(work: Callable[[], T], done: Future[T]) -> None:
+    try:
+        done.set_result(work())
+    except BaseException as exc:  # handed on: it is raised where the result is awaited
+        done.set_exception(exc)
+        if not isinstance(exc, Exception):
+            raise
+
+
+def _late(detail: str) -> Failed:
+    return Failed(reason=Reason.TIMEOUT, detail=detail)

@@ -1,0 +1,298 @@
+"""The one way a file is replaced and read back: swap, look, keep or undo.
+
+No client locks these files, so an edit that comes between our reading and our writing would be
+lost to a plain rename. Here the old file comes out of the swap under a name of ours and is looked
+at: if it is not what was read, it goes back at once, and all starts again from what is there.
+
+    read ─► change ─► new file ─► still as read? ─► swap ─► what came out is what was read?
+      ▲                                no │                     no │            yes │
+      └───────────────────────────── start again ◄── swap back ◄───┘     unlink it, read back
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from lightkeeper.core.docker_config import MAX_BYTES
+from lightkeeper.core.reasons import Reason
+from lightkeeper.paths import FileFailure, RealFile, told
+from lightkeeper.ports import Fs, Stat
+
+Change = Callable[[bytes | None], bytes | None]
+"""From what a file holds (None if there is none) to what it is to hold (None: leave it).
+
+It is asked again about what was written, and must then leave it.
+"""
+
+_TRIES: Final = 20
+_UNSUPPORTED: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """A file holds what it is to hold: it was read back."""
+
+    data: bytes | None
+    changed: bool
+    before: Stat | None
+    """The file as it was found; None if there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    data: bytes | None
+    stat: Stat | None
+
+
+class Files:
+    """Reads and replaces files; one caller at a time for each."""
+
+    def __init__(self, fs: Fs, *, uid: int, random: Random) -> None:
+        self._fs = fs
+        self._uid = uid
+        self._random = random
+        self._swept = set[tuple[int, int, str]]()
+        self._unsynced = set[tuple[int, int, str]]()
+        self._kept: dict[tuple[int, int, str], int] = {}
+
+    def read(self, file: RealFile) -> bytes | None:
+        """What the file holds; None if there is none."""
+        with told(file.directory), self._opened(file.directory) as directory:
+            self._sweep_once(directory, file)
+            return self._look(directory, file.name).data
+
+    def replace(
+        self, file: RealFile, change: Change, *, mode: int = 0o600, in_place: bool = False
+    ) -> Replaced:
+        """Bring the file to what `change` makes of it, and read it back.
+
+        A file that is there keeps its mode; a new one has `mode`. `in_place` writes over the old
+        content, which readers can see half done: for what is mounted and cannot be swapped.
+        """
+        changed = False
+        first: _Seen | None = None
+        with told(file.directory), self._opened(file.directory) as directory:
+            self._sweep_once(directory, file)
+            for _ in range(_TRIES):
+                seen = self._look(directory, file.name)
+                first = first or seen
+                data = change(seen.data)
+                if data is None:
+                    self._sync(directory, file, is_due=file.key in self._unsynced)
+                    return Replaced(data=seen.data, changed=changed, before=first.stat)
+                if in_place and seen.stat is not None:
+                    self._overwrite(directory, file.name, data)
+                    changed = True
+                elif self._swap_in(directory, file, seen.stat, data, mode):
+                    changed = True
+                    self._sync(directory, file, is_due=True)
+        raise FileFailure(
+            Reason.CONTENDED, f"changed by another {_TRIES} times while being written"
+        )
+
+    def edits_kept(self, file: RealFile) -> int:
+        """How many edits of somebody else a crash of ours has left beside the file."""
+        return self._kept.get(file.key, 0)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[int]:
+        directory = self._fs.open_dir(path)
+        try:
+            yield directory
+        finally:
+            with suppress(OSError):
+                self._fs.close(directory)
+
+    def _look(self, directory: int, name: str) -> _Seen:
+        try:
+            data, found = self._fs.read(directory, name, MAX_BYTES + 1)
+        except FileNotFoundError:
+            return _Seen(None, None)
+        if not stat.S_ISREG(found.mode):
+            raise FileFailure(Reason.UNSAFE_PATH, f"{name} is not a regular file")
+        return _Seen(data, found)
+
+    def _swap_in(
+        self, directory: int, file: RealFile, old: Stat | None, data: bytes, mode: int
+    ) -> bool:
+        """Put a new file in the place of the old one; False if somebody else was faster."""
+        fs, name = self._fs, file.name
+        if old is not None and old.uid != self._uid:
+            raise FileFailure(Reason.OTHER_OWNER, f"{name} belongs to uid {old.uid}")
+        temp = f"{_prefix(name)}new-{self._random.getrandbits(64):016x}"
+        try:
+            own = self._create(directory, temp, name, old, data, mode)
+            ready = _ready_name(name, old, own)
+            fs.rename(directory, temp, ready)
+        except FileNotFoundError:  # another's sweep took it for litter
+            return False
+        except (OSError, FileFailure):
+            self._discard(directory, temp)
+            raise
+        try:
+            is_in = self._is_as(directory, name, old) and self._swap(directory, ready, name, old)
+        except OSError:
+            self._discard(directory, ready)
+            raise
+        if not is_in:
+            self._discard(directory, ready)
+            return False
+        if old is None:
+            return True
+        try:
+            return self._is_kept(directory, ready, name, old, own)
+        except OSError:
+            # What lies there now may be somebody's edit: a sweep tells by its inode.
+            self._swept.discard(file.key)
+            raise
+
+    def _create(
+        self, directory: int, temp: str, name: str, old: Stat | None, data: bytes, mode: int
+    ) -> Stat:
+        fs = self._fs
+        file = fs.create(directory, temp)
+        try:
+            fs.write(file, data)
+            if old is not None:
+                self._keep_group(file, old)
+                fs.copy_attributes(file, directory, name)
+                mode = stat.S_IMODE(old.mode)
+            fs.chmod(file, mode)
+            fs.fsync(file)
+            return fs.fstat(file)
+        finally:
+            fs.close(file)
+
+    def _keep_group(self, file: int, old: Stat) -> None:
+        if self._fs.fstat(file).gid == old.gid:
+            return
+        try:
+            self._fs.chgrp(file, old.gid)
+        except PermissionError as exc:
+            if old.mode & stat.S_IRWXG:
+                detail = f"its group {old.gid} could not read it any more"
+                raise FileFailure(Reason.OTHER_OWNER, detail) from exc
+
+    def _is_as(self, directory: int, name: str, old: Stat | None) -> bool:
+        """Whether the file is still the one that was read."""
+        try:
+            return old is not None and _is_same(self._fs.stat(directory, name), old)
+        except FileNotFoundError:
+            return old is None
+
+    def _swap(self, directory: int, ready: str, name: str, old: Stat | None) -> bool:
+        """Bring the new file under the name; False if there is no old one any more, or is one."""
+        fs = self._fs
+        try:
+            if old is None:
+                fs.rename_new(directory, ready, name)
+            else:
+                fs.exchange(directory, ready, name)
+        except (FileNotFoundError, FileExistsError):
+            return False
+        except OSError as exc:
+            if exc.errno not in _UNSUPPORTED:
+                raise
+            if not self._is_as(directory, name, old):
+                return False
+            fs.rename(directory, ready, name)
+        return True
+
+    def _is_kept(self, directory: int, ready: str, name: str, old: Stat, own: Stat) -> bool:
+        """Look at what came out: let it go if it is what was read, else give it back."""
+        fs = self._fs
+        try:
+            out = fs.stat(directory, ready)
+        except FileNotFoundError:
+            return True  # a plain rename: nothing came out
+        if _is_same(out, old):
+            fs.unlink(directory, ready)
+            return True
+        put_in = own
+        while True:
+            try:
+                fs.exchange(directory, ready, name)
+            except FileNotFoundError:
+                fs.rename_new(directory, ready, name)  # what we put in was taken away meanwhile
+                return False
+            came = fs.stat(directory, ready)
+            if came.ino == put_in.ino:
+                fs.unlink(directory, ready)
+                return False
+            put_in, out = out, came
+
+    def _overwrite(self, directory: int, name: str, data: bytes) -> None:
+        fs = self._fs
+        file = fs.open(directory, name)
+        try:
+            fs.write(file, data)
+            fs.truncate(file, len(data))
+            fs.fsync(file)
+        finally:
+            fs.close(file)
+
+    def _sync(self, directory: int, file: RealFile, *, is_due: bool) -> None:
+        """Make the new name last; if that fails it is in place all the same, and tried again."""
+        if is_due:
+            self._unsynced.add(file.key)
+            self._fs.fsync(directory)
+            self._unsynced.discard(file.key)
+
+    def _discard(self, directory: int, temp: str) -> None:
+        with suppress(OSError):
+            self._fs.unlink(directory, temp)
+
+    def _sweep_once(self, directory: int, file: RealFile) -> None:
+        """Remove what a crash left; an edit that it caught between swap and undo is kept."""
+        if file.key in self._swept:
+            return
+        self._swept.add(file.key)
+        prefix, kept = _prefix(file.name), 0
+        for name in self._fs.names(directory):
+            if name.startswith(prefix):
+                found = self._fs.stat(directory, name)
+                if _is_ours(name.removeprefix(prefix), found):
+                    self._fs.unlink(directory, name)
+                elif found.uid == self._uid:
+                    kept += 1
+                    self._hide(directory, name)
+        self._kept[file.key] = kept
+
+    def _hide(self, directory: int, name: str) -> None:
+        file = self._fs.open(directory, name)
+        try:
+            self._fs.chmod(file, 0o600)
+        finally:
+            self._fs.close(file)
+
+
+def _is_same(one: Stat, other: Stat) -> bool:
+    return (one.dev, one.ino, one.size, one.mtime_ns) == (
+        other.dev,
+        other.ino,
+        other.size,
+        other.mtime_ns,
+    )
+
+
+def _prefix(name: str) -> str:
+    return f".{name}.lightkeeper."
+
+
+def _ready_name(name: str, old: Stat | None, own: Stat) -> str:
+    """A name that says which file was read and which is ours: any other under it is an edit."""
+    read = f"{old.ino:x}-{old.mtime_ns:x}" if old else "0-0"
+    return f"{_prefix(name)}{read}-{own.ino:x}"
+
+
+def _is_ours(label: str, found: Stat) -> bool:
+    if label.startswith("new-"):
+        return True
+    read, mtime, own = ([*label.split("-"), "", ""])[:3]
+    return f"{found.ino:x}" == own or (f"{found.ino:x}", f"{found.mtime_ns:x}") == (read, mtime)

@@ -1,0 +1,143 @@
+"""The logins that are kept: which begin, which go on, which end, over starts and reloads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lightkeeper.attempt import Source
+from lightkeeper.core.facts import LoginName, Place
+from lightkeeper.core.moment import ServerClock
+from lightkeeper.core.policy import Policy
+from lightkeeper.core.saved import Saved, left_behind, take_up
+from lightkeeper.core.state import LoginState
+from lightkeeper.keeper import Keeper, World
+from lightkeeper.ports import Output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A configured login with its edge."""
+
+    name: LoginName
+    fingerprint: str
+    """Of its source: the same one goes on without a call."""
+    policy: Policy
+    source: Source
+    outputs: Sequence[Output]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Places that are served no more; our entries stay in them."""
+
+    login: str
+    places: tuple[tuple[str, str], ...]
+    """Output and name of each."""
+
+
+class Fleet:
+    """Runs one keeper a login."""
+
+    def __init__(self, world: World, saved: Mapping[LoginName, Saved]) -> None:
+        self._world = world
+        self._saved = dict(saved)
+        self._keepers: dict[LoginName, tuple[str, Keeper]] = {}
+        self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def states(self) -> list[LoginState]:
+        """What every login has come to, in order of configuration."""
+        return [keeper.state for _, keeper in self._keepers.values()]
+
+    def apply(self, logins: Iterable[Kept]) -> list[Left]:
+        """Keep these logins from now on, and say what is served no more.
+
+        A login whose source is the same goes on with what it holds; another source under the same
+        name starts anew.
+        """
+        before = self._keepers
+        self._keepers = {}
+        left: list[Left] = []
+        for kept in logins:
+            fingerprint, keeper = before.get(kept.name, ("", None))
+            if keeper is not None and fingerprint == kept.fingerprint:
+                was = frozenset(keeper.state.places)
+                keeper.adopt(kept.policy, kept.outputs)
+                gone = was - keeper.state.places.keys()
+                left += _left(kept.name, ((place.output, place.name) for place in gone))
+            else:
+                keeper = self._begin(kept)
+                if saved := self._saved.pop(kept.name, None):
+                    left += _left(kept.name, left_behind(saved, frozenset(keeper.state.places)))
+            self._keepers[kept.name] = kept.fingerprint, keeper
+        for name, (_, keeper) in before.items():
+            if name not in self._keepers:
+                places = ((place.output, place.name) for place in keeper.state.places)
+                left += _left(name, places)
+        for name, saved in self._saved.items():
+            left += _left(name, saved.places)
+        self._changed.set()
+        return left
+
+    def request_renewal(self, names: Iterable[LoginName]) -> None:
+        """Renew these logins as soon as their floors allow; unknown names are passed over."""
+        for name in names:
+            if name in self._keepers:
+                self._keepers[name][1].request_renewal()
+
+    def touched(self, name: LoginName, place: Place) -> None:
+        """Somebody wrote where `place` of `name` is."""
+        if name in self._keepers:
+            self._keepers[name][1].touched(place)
+
+    async def run(self) -> None:
+        """Keep the logins until cancelled; call `apply` before, and again for a reload."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                await self._settle(tasks)
+
+    async def _settle(self, tasks: asyncio.TaskGroup) -> None:
+        """Make the running keepers those of `_keepers`."""
+        for name, (running, task) in tuple(self._running.items()):
+            _, keeper = self._keepers.get(name, ("", None))
+            if keeper is not running:
+                task.cancel()
+                await asyncio.wait([task])
+                del self._running[name]
+                if keeper is None:
+                    await self._world.store.forget(name)
+        while self._saved:
+            name, _ = self._saved.popitem()
+            await self._world.store.forget(name)
+        for name, (_, keeper) in self._keepers.items():
+            if name not in self._running:
+                task = tasks.create_task(keeper.run(), name=f"keep:{name}")
+                self._running[name] = keeper, task
+
+    def _begin(self, kept: Kept) -> Keeper:
+        now = self._world.clock.now()
+        saved = self._saved.get(kept.name)
+        if saved is not None and saved.fingerprint == kept.fingerprint:
+            state = take_up(saved, kept.policy, boot_id=self._world.boot_id, now=now)
+        else:
+            # Of another source, but still ours: what it wrote may be taken out again.
+            known = saved.known if saved else ()
+            clock = ServerClock(at=now.wall, seen=now)
+            state = LoginState(login=kept.name, policy=kept.policy, clock=clock, known=known)
+        return Keeper(
+            state,
+            fingerprint=kept.fingerprint,
+            source=kept.source,
+            outputs=kept.outputs,
+            world=self._world,
+        )
+
+
+def _left(login: str, places: Iterable[tuple[str, str]]) -> list[Left]:
+    listed = tuple(sorted(places))
+    return [Left(login=login, places=listed)] if listed else []
