@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
@@ -84,10 +84,11 @@ def believe(answer: Answer, endpoint: str | None) -> Believed | Refusal:
         return _unusable("it has no expiresAt with a time zone")
     expires_at = answer.expires_at
     if expires_at <= clock.at:
-        return _unusable(f"it expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}, before it was sent")
+        return _unusable(f"it expired at {expires_at:%Y-%m-%dT%H:%M:%S%z}, before it was sent")
     if expires_at - clock.at > _DISTANT:
         oddities.add(Oddity.DISTANT_EXPIRY)
         expires_at = clock.at + _USUAL_LIFETIME
+    expires_at = expires_at.astimezone(UTC)
     if answer.username is None or answer.password is None or answer.registry is None:
         return _unusable("it has no username, no password or no registry")
     try:
@@ -115,7 +116,8 @@ def is_not_newer(new: Credential, held: Credential) -> bool:
 def _is_familiar(host: RegistryHost, endpoint: str | None) -> bool:
     if _ECR.fullmatch(host) or _LOOPBACK.fullmatch(host):
         return True
-    return endpoint is not None and host.split(":")[0] in endpoint.lower()
+    named = rf"[a-z]+://{re.escape(host.split(':')[0])}([:/].*)?"
+    return endpoint is not None and re.fullmatch(named, endpoint.lower()) is not None
 
 
 def _unusable(why: str) -> Refusal:

@@ -51,7 +51,6 @@ def fold(state: LoginState, fact: LoginFact) -> LoginState:  # noqa: C901 - one 
 
 
 def _attempt_started(state: LoginState, fact: facts.AttemptStarted) -> LoginState:
-    refused = fact.at.boot if fact.why is facts.Why.REFUSED else state.refused_attempt
     return replace(
         state,
         renewing=True,
@@ -59,12 +58,12 @@ def _attempt_started(state: LoginState, fact: facts.AttemptStarted) -> LoginStat
         attempts=state.attempts + 1,
         last_attempt=fact.at.boot,
         next_attempt=None,
-        refused_attempt=refused,
     )
 
 
 def _renewed(state: LoginState, fact: facts.Renewed) -> LoginState:
     held = fact.credential
+    was_refused = state.verdict is Verdict.REJECTED
     if state.held is not None and state.held.registry != held.registry:
         unread = {key: places.unread(place) for key, place in state.places.items()}
         state = replace(state, places=MappingProxyType(unread))
@@ -81,6 +80,7 @@ def _renewed(state: LoginState, fact: facts.Renewed) -> LoginState:
         next_check=fact.at.boot + policy.check_after(held.lifetime, fact.draw),
         attempts=0,
         next_attempt=None,
+        refused_attempt=fact.at.boot if was_refused else state.refused_attempt,
         failure=None,
         last_success=fact.at.wall,
         round=Round(),
@@ -99,9 +99,11 @@ def _renewal_failed(state: LoginState, fact: facts.RenewalFailed) -> LoginState:
         retry_after=fact.retry_after,
         u=fact.draw,
     )
+    # That one is said of a verification; an attempt may be in flight beside it.
+    of_attempt = fact.reason is not Reason.SUPERSEDED
     after = replace(
         state,
-        renewing=False,
+        renewing=state.renewing and not of_attempt,
         clock=clock,
         next_attempt=fact.at.boot + wait,
         failure=failed(state.failure, fact.reason, fact.detail, fact.at),

@@ -86,8 +86,7 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         return replace(after, confirmed=fact.digest, drift=None, failure=None)
     if after.digest == place.digest:
         return after
-    over = place.failure is not None and place.failure.reason is Reason.CONFLICT
-    return replace(after, drift=None, failure=None if over else place.failure)
+    return replace(after, drift=None, failure=_without_conflict(place.failure))
 
 
 def pending(place: PlaceState, fact: facts.PlacePending) -> PlaceState:
@@ -127,7 +126,7 @@ def drifted(place: PlaceState, fact: facts.Drifted, held: Credential | None) -> 
         not_before=fact.at.boot + wait,
     )
     if not after.is_in_conflict(held):
-        return after
+        return replace(after, failure=_without_conflict(place.failure))
     detail = "another credential for this registry is there"
     return replace(after, failure=failed(place.failure, Reason.CONFLICT, detail, fact.at))
 
@@ -162,3 +161,8 @@ def not_delivered(place: PlaceState, fact: facts.DeliveryFailed) -> PlaceState:
         read_at=fact.at.boot,
         not_before=fact.at.boot + policy.DELIVERY_RETRY,
     )
+
+
+def _without_conflict(failure: Failure | None) -> Failure | None:
+    """What is left of a failure once what was in conflict is gone."""
+    return None if failure is not None and failure.reason is Reason.CONFLICT else failure

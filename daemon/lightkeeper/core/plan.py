@@ -86,6 +86,18 @@ def plan(state: LoginState, now: Moment) -> Plan:
     )
 
 
+def is_settled(state: LoginState, now: Moment) -> bool:
+    """Whether nothing is under way, and nothing will be before a failure has had its wait."""
+    if plan(state, now).start or state.renewing or state.verifying or state.round is not None:
+        return False
+    if not state.is_valid(now):
+        return True
+    return all(
+        place.holds(state.held) or place.failure is not None or bool(place.pending)
+        for place in state.places.values()
+    )
+
+
 def next_renewal(state: LoginState, now: Moment) -> tuple[Why, timedelta]:
     """Why and when (boot clock) the next attempt may start, were none in flight."""
     why, at = _wanted_renewal(state, now)

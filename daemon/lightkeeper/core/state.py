@@ -89,7 +89,7 @@ class LoginState:
     last_attempt: timedelta | None = None
     next_attempt: timedelta | None = None
     refused_attempt: timedelta | None = None
-    """The last attempt that was made because the registry refused what is held."""
+    """The last attempt that replaced a credential which the registry refused."""
     failure: Failure | None = None
     last_success: datetime | None = None
     unsaved: Failure | None = None

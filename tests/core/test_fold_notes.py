@@ -1,0 +1,100 @@
+"""What is remembered of what people were told: short, bounded, without a secret."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.facts import Cause
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.state import Note
+from tests.core.making import (
+    FIRST,
+    HERE,
+    HOUR,
+    MINUTE,
+    NOON,
+    SECOND,
+    SECOND_ONE,
+    a_state,
+    after,
+    delivered,
+    delivered_to,
+    drifted,
+    failed,
+    holding,
+    not_delivered,
+    renewed,
+    requested,
+    seen,
+    surprised,
+    verified,
+)
+
+
+def test_what_people_were_told_is_noted_with_its_word_place_and_detail() -> None:
+    state = after(
+        replace(delivered_to(HERE), notes=()),
+        failed(SECOND, Reason.TLS, detail="x" * 500),
+        drifted(MINUTE, Cause.REMOVED),
+        delivered(HOUR, repaired=Cause.REMOVED),
+        not_delivered(2 * HOUR, detail="y"),
+    )
+
+    def note(when: timedelta, fact: str, word: str, place: str = "", detail: str = "") -> Note:
+        return Note(at=NOON + when, fact=fact, word=word, place=place, detail=detail)
+
+    assert state.notes == (
+        note(SECOND, "RenewalFailed", "tls", detail="x" * 200),
+        note(MINUTE, "Drifted", "removed", HERE.name),
+        note(HOUR, "Delivered", "removed", HERE.name),
+        note(2 * HOUR, "DeliveryFailed", "read_only", HERE.name, "y"),
+    )
+
+
+def test_a_renewal_is_noted_with_its_verdict_and_a_request_and_a_verdict_too() -> None:
+    state = after(
+        a_state(),
+        requested(),
+        renewed(),
+        renewed(verdict=None),
+        verified(verdict=Verdict.REJECTED, digest=FIRST.digest),
+        surprised(doing="look"),
+    )
+
+    assert [(note.fact, note.word) for note in state.notes] == [
+        ("RenewalRequested", ""),
+        ("Renewed", "accepted"),
+        ("Renewed", ""),
+        ("Verified", "rejected"),
+        ("Surprised", "internal_error"),
+    ]
+
+
+def test_what_is_no_news_is_not_noted() -> None:
+    before = after(delivered_to(HERE), failed(SECOND), not_delivered(SECOND))
+
+    state = after(before, failed(MINUTE), not_delivered(MINUTE), verified(MINUTE), seen(MINUTE))
+
+    assert state.notes == before.notes
+
+
+def test_a_delivery_within_a_round_is_not_noted() -> None:
+    before = holding(HERE)
+
+    assert after(before, delivered()).notes == before.notes
+
+
+def test_the_last_twenty_notes_are_kept() -> None:
+    state = a_state()
+    for i in range(30):
+        state = after(state, requested(i * SECOND))
+
+    assert [note.at for note in state.notes] == [NOON + i * SECOND for i in range(10, 30)]
+
+
+def test_no_note_gives_a_password_away() -> None:
+    state = after(holding(), renewed(MINUTE, SECOND_ONE))
+
+    assert SECOND_ONE.password.reveal() not in repr(state)

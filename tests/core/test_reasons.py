@@ -1,0 +1,80 @@
+"""The closed list of reasons: words that never change, and a sentence that helps for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, Caps, Failing, Reason
+
+OF_ATTEMPTS = (
+    "throttled service_error network timeout tls proxy access_denied unauthenticated"
+    " aws_credentials_missing aws_credentials_expired aws_credentials_invalid imds_unreachable"
+    " clock_skew no_container_service region_setup_in_progress not_found invalid_input"
+    " invalid_response redirected not_newer registry_rejected superseded internal_error"
+)
+OF_DELIVERIES = (
+    "permission_denied read_only no_space io_error timeout malformed too_large unsafe_path"
+    " single_file_mount other_owner contended conflict internal_error"
+)
+
+TABLES = pytest.mark.parametrize("table", [RENEWAL, DELIVERY], ids=["renewal", "delivery"])
+
+
+def test_the_words_are_those_that_alerts_and_runbooks_know() -> None:
+    """Renaming one is a breaking change."""
+    assert {str(reason) for reason in RENEWAL} == set(OF_ATTEMPTS.split())
+    assert {str(reason) for reason in DELIVERY} == set(OF_DELIVERIES.split())
+
+
+def test_every_reason_may_occur_somewhere() -> None:
+    assert RENEWAL.keys() | DELIVERY.keys() == set(Reason)
+
+
+def test_only_what_can_happen_to_both_is_in_both_tables() -> None:
+    assert RENEWAL.keys() & DELIVERY.keys() == {Reason.TIMEOUT, Reason.INTERNAL_ERROR}
+
+
+@TABLES
+def test_a_word_fits_into_a_label(table: Mapping[Reason, Failing]) -> None:
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", reason) for reason in table)
+
+
+@TABLES
+def test_every_reason_says_in_one_line_what_to_do(table: Mapping[Reason, Failing]) -> None:
+    for failing in table.values():
+        assert re.fullmatch(r"[A-Z][^\n]+[^.\s]\.", failing.advice)
+        assert "  " not in failing.advice
+
+
+@TABLES
+def test_no_two_reasons_are_told_alike_save_for_bugs(table: Mapping[Reason, Failing]) -> None:
+    assert len({failing.advice for failing in table.values()}) == len(table)
+
+
+@pytest.mark.parametrize("table", [RENEWAL, DELIVERY], ids=["renewal", "delivery"])
+def test_the_tables_cannot_be_changed(table: Mapping[Reason, Failing]) -> None:
+    assert not hasattr(table, "__setitem__")
+
+
+SOON = {
+    Reason.NETWORK,
+    Reason.TIMEOUT,
+    Reason.AWS_CREDENTIALS_MISSING,
+    Reason.IMDS_UNREACHABLE,
+}
+
+
+@pytest.mark.parametrize("reason", RENEWAL)
+def test_the_longest_wait_is_set_by_who_can_mend_it(reason: Reason) -> None:
+    """What comes back by itself is tried each minute; what a person must mend, more rarely."""
+    minutes = {Reason.ACCESS_DENIED: (30, 5)}.get(reason, (1, 1) if reason in SOON else (5, 5))
+
+    caps = RENEWAL[reason].caps
+
+    assert caps == Caps(
+        while_valid=timedelta(minutes=minutes[0]), after_expiry=timedelta(minutes=minutes[1])
+    )

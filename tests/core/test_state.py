@@ -1,0 +1,288 @@
+"""What one login has come to, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from datetime import timedelta
+from types import MappingProxyType
+
+import pytest
+
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.credential import Digest
+from lightkeeper.core.facts import Cause, RoundEnded, Why
+from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.place import PlaceState
+from lightkeeper.core.state import Known, LoginState, OutputCounts, remember
+from tests.core.making import (
+    BOOT,
+    FIRST,
+    FOREIGN,
+    HERE,
+    HOUR,
+    LIFETIME,
+    LOGIN,
+    MINUTE,
+    NONE,
+    NOON,
+    NOWHERE,
+    OUTPUT,
+    POLICY,
+    SECOND_ONE,
+    THERE,
+    a_credential,
+    a_state,
+    after,
+    at,
+    delivered,
+    delivered_to,
+    drifted,
+    holding,
+    not_delivered,
+    pending,
+    renewed,
+    seen,
+    started,
+    verified,
+)
+
+SERVED = after(delivered_to(HERE), started(HOUR, Why.DUE), renewed(HOUR, SECOND_ONE))
+"""A login that renewed, and has yet to deliver what came."""
+
+
+def place_of(state: LoginState) -> PlaceState:
+    return state.places[HERE]
+
+
+def test_of_a_new_login_nothing_is_held() -> None:
+    state = a_state()
+
+    assert not state.is_valid(at())
+    assert (state.remaining(at()), state.ours, state.expiry_of(None)) == (NONE, frozenset(), None)
+
+
+def test_what_remains_is_counted_to_the_expiry_and_is_never_less_than_nothing() -> None:
+    state = holding()
+
+    assert state.remaining(at(HOUR)) == 11 * HOUR
+    assert state.remaining(at(13 * HOUR)) == NONE
+
+
+def test_a_credential_is_valid_until_its_last_instant() -> None:
+    state = holding()
+
+    assert state.is_valid(at(LIFETIME - timedelta.resolution))
+    assert not state.is_valid(at(LIFETIME))
+
+
+def test_validity_is_judged_by_the_servers_clock() -> None:
+    """Ours is two hours slow: the server will refuse while we still see life."""
+    state = replace(holding(), clock=ServerClock(at=NOON + 2 * HOUR, seen=at()))
+
+    assert state.server_now(at()) == NOON + 2 * HOUR
+    assert not state.is_valid(at(10 * HOUR))
+
+
+def test_a_wall_clock_that_is_set_back_keeps_nothing_alive() -> None:
+    now = Moment(wall=NOON - 24 * HOUR, boot=BOOT + 12 * HOUR)
+
+    assert not holding().is_valid(now)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_refused"),
+    [
+        (Verdict.ACCEPTED, Verdict.REJECTED, True),
+        (Verdict.ACCEPTED, Verdict.INCONCLUSIVE, False),
+        (Verdict.REJECTED, Verdict.REJECTED, False),
+        (Verdict.INCONCLUSIVE, Verdict.REJECTED, False),
+        (None, Verdict.REJECTED, False),
+    ],
+)
+def test_only_what_was_accepted_before_can_be_refused(
+    first: Verdict | None, then: Verdict, *, is_refused: bool
+) -> None:
+    """A registry that never took one may be the wrong one: another credential is no cure."""
+    state = after(a_state(), started(), renewed(verdict=first), verified(MINUTE, then))
+
+    assert state.is_refused is is_refused
+
+
+def ended_early(at_: timedelta) -> LoginState:
+    """What is held was renewed at `at_` because the registry refused the one before."""
+    return after(
+        holding(),
+        verified(at_, Verdict.REJECTED),
+        started(at_, Why.REFUSED),
+        renewed(at_, SECOND_ONE),
+    )
+
+
+def test_a_login_is_superseded_if_it_is_refused_again_within_the_hour() -> None:
+    again = after(
+        ended_early(HOUR), verified(90 * MINUTE, Verdict.REJECTED, digest=SECOND_ONE.digest)
+    )
+
+    assert again.is_superseded(at(90 * MINUTE))
+    assert not again.is_superseded(at(2 * HOUR))
+
+
+def test_a_login_is_not_superseded_when_it_is_refused_for_the_first_time() -> None:
+    assert not after(holding(), verified(HOUR, Verdict.REJECTED)).is_superseded(at(HOUR))
+
+
+def test_a_login_is_not_superseded_while_it_is_accepted() -> None:
+    assert not ended_early(HOUR).is_superseded(at(HOUR))
+
+
+def test_nothing_held_is_not_superseded() -> None:
+    assert not a_state().is_superseded(at())
+
+
+def test_ours_is_what_we_held_and_hold() -> None:
+    assert SERVED.ours == {FIRST.digest, SECOND_ONE.digest}
+
+
+def test_the_expiry_of_what_a_place_holds_is_known_for_ours_alone() -> None:
+    assert SERVED.expiry_of(FIRST.digest) == FIRST.expires_at
+    assert SERVED.expiry_of(SECOND_ONE.digest) == SECOND_ONE.expires_at
+    assert SERVED.expiry_of(FOREIGN) is None
+    assert SERVED.expiry_of(None) is None
+
+
+def test_a_former_registry_is_one_that_we_held_a_credential_for_and_no_longer_do() -> None:
+    moved = after(SERVED, renewed(2 * HOUR, a_credential("simulated-3", registry="moved.test")))
+
+    assert SERVED.former_registries == frozenset()
+    assert moved.former_registries == {"registry.test"}
+    assert a_state().former_registries == frozenset()
+
+
+def test_the_last_eight_credentials_are_remembered_newest_first() -> None:
+    known: tuple[Known, ...] = ()
+    credentials = [a_credential(f"simulated-{i}", issued=i * HOUR) for i in range(10)]
+
+    for credential in credentials:
+        known = remember(known, credential)
+
+    assert [one.digest for one in known] == [one.digest for one in reversed(credentials[2:])]
+
+
+def test_a_credential_that_comes_again_is_remembered_once_and_in_front() -> None:
+    known = remember(remember(remember((), FIRST), SECOND_ONE), FIRST)
+
+    assert [one.digest for one in known] == [FIRST.digest, SECOND_ONE.digest]
+
+
+def test_nothing_that_is_remembered_gives_a_password_away() -> None:
+    assert FIRST.password.reveal() not in repr(SERVED)
+
+
+@pytest.mark.parametrize(
+    ("digest", "settled", "cause"),
+    [
+        (FIRST.digest, True, None),
+        (FIRST.digest, False, Cause.ALTERED),
+        (None, False, Cause.REMOVED),
+        (FOREIGN, False, Cause.REPLACED),
+    ],
+)
+def test_a_drift_is_what_differs_from_what_we_saw_there(
+    digest: Digest | None, *, settled: bool, cause: Cause | None
+) -> None:
+    state = delivered_to(HERE)
+
+    assert state.drift_of(place_of(state), digest, settled=settled) is cause
+
+
+def test_a_former_credential_of_ours_that_is_back_was_reverted() -> None:
+    state = after(SERVED, delivered(HOUR, SECOND_ONE.digest))
+
+    assert state.drift_of(place_of(state), FIRST.digest, settled=False) is Cause.REVERTED
+
+
+@pytest.mark.parametrize("digest", [None, FIRST.digest, SECOND_ONE.digest])
+def test_before_its_delivery_a_place_cannot_have_drifted_from_it(digest: Digest | None) -> None:
+    assert SERVED.drift_of(place_of(SERVED), digest, settled=False) is None
+
+
+@pytest.mark.parametrize("state", [SERVED, holding(HERE), a_state(HERE)])
+def test_what_is_foreign_is_a_drift_wherever_it_is_met(state: LoginState) -> None:
+    assert state.drift_of(place_of(state), FOREIGN, settled=False) is Cause.REPLACED
+
+
+def test_the_same_drift_is_told_once() -> None:
+    state = after(delivered_to(HERE), drifted(MINUTE))
+
+    assert state.drift_of(place_of(state), FOREIGN, settled=False) is None
+    assert state.drift_of(place_of(state), Digest("other"), settled=False) is Cause.REPLACED
+    assert state.drift_of(place_of(state), None, settled=False) is Cause.REMOVED
+
+
+def test_one_that_is_altered_further_is_told_once() -> None:
+    state = after(delivered_to(HERE), drifted(MINUTE, Cause.ALTERED, digest=FIRST.digest))
+
+    assert state.drift_of(place_of(state), FIRST.digest, settled=False) is None
+    assert state.drift_of(place_of(state), FIRST.digest, settled=True) is None
+
+
+def test_an_empty_runtime_directory_is_no_drift() -> None:
+    state = after(delivered_to(HERE), pending(MINUTE))
+
+    assert state.drift_of(place_of(state), None, settled=False) is None
+
+
+def test_a_round_is_summed_up() -> None:
+    state = after(
+        holding(HERE, THERE), delivered(), delivered(changed=False), not_delivered(place=THERE)
+    )
+
+    assert state.round_ended(at(MINUTE)) == RoundEnded(
+        login=LOGIN, at=at(MINUTE), changed=1, unchanged=1, failing=1
+    )
+
+
+def test_where_no_round_is_on_there_is_nothing_to_sum_up() -> None:
+    ended = delivered_to(HERE).round_ended(at())
+
+    assert (ended.changed, ended.unchanged, ended.failing) == (0, 0, 0)
+
+
+def test_another_policy_changes_nothing_else() -> None:
+    other = replace(POLICY, renew_at=0.8)
+
+    assert SERVED.under(other) == replace(SERVED, policy=other)
+
+
+def test_a_reload_keeps_what_is_known_of_a_place() -> None:
+    new = PlaceState(place=HERE, replaces_foreign=False)
+
+    reloaded = SERVED.with_places([new, PlaceState(place=THERE)])
+
+    assert place_of(reloaded) == replace(place_of(SERVED), replaces_foreign=False)
+    assert reloaded.places[THERE] == PlaceState(place=THERE)
+
+
+def test_a_reload_drops_places_and_outputs_that_are_gone() -> None:
+    """No series and no status line outlives what it speaks of."""
+    state = after(
+        delivered_to(HERE, NOWHERE), seen(place=NOWHERE), delivered(place=HERE, changed=False)
+    )
+
+    reloaded = state.with_places([PlaceState(place=HERE)])
+
+    assert set(reloaded.places) == {HERE}
+    assert reloaded.outputs == {OUTPUT: OutputCounts(changed=1, unchanged=1)}
+
+
+def test_a_new_output_counts_from_zero_so_that_zero_is_seen() -> None:
+    assert a_state().with_places([PlaceState(place=HERE)]).outputs == {OUTPUT: OutputCounts()}
+
+
+@pytest.mark.parametrize("state", [a_state(), SERVED, SERVED.with_places([])])
+def test_a_state_can_be_handed_to_anybody_since_nobody_can_change_it(state: LoginState) -> None:
+    tables = (state.places, state.outputs, state.renewal_failures, state.verifications)
+
+    assert all(isinstance(table, MappingProxyType) for table in tables)
+    with pytest.raises(FrozenInstanceError):
+        state.held = None  # type: ignore[misc] # that is the point
