@@ -1,0 +1,81 @@
+"""The configuration for editors and for people: its JSON Schema and an example with comments.
+
+Both are made from the model, or held against it by tests; the descriptions are the docstrings that
+stand under its fields.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import resources
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import NODEFAULT, structs
+
+from lightkeeper.config import model
+
+Json: TypeAlias = dict[str, Any]
+
+SCHEMA_FILE: Final = "lightkeeper.schema.json"
+"""What the example calls the file into which `lightkeeper schema` was written."""
+
+_NEEDED: Final = ("type",)
+"""What a mapping must have; all else has a default, be it one that the environment decides."""
+
+
+def json_schema() -> Json:
+    """The JSON Schema of the configuration file, as the loader reads it."""
+    schema = msgspec.json.schema(model.Config, schema_hook=lambda _: {"type": "string"})
+    told = dict(_docstrings())
+    for name, definition in schema["$defs"].items():
+        kind = getattr(model, name)
+        definition["required"] = [key for key in definition["required"] if key in _NEEDED]
+        for field in structs.fields(kind):
+            owner = next(cls.__name__ for cls in kind.__mro__ if (cls.__name__, field.name) in told)
+            written = definition["properties"][field.name]
+            definition["properties"][field.name] = {
+                **_as_written(written, field),
+                "description": told[owner, field.name],
+            }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Lightkeeper",
+        **schema,
+    }
+
+
+def example() -> str:
+    """A configuration file that loads as it is, with every key in it or in a comment."""
+    return resources.files(__package__).joinpath("example.yaml").read_text(encoding="utf-8")
+
+
+def _as_written(schema: Json, field: structs.FieldInfo) -> Json:
+    """What stands in a file: no null, the word `none`, and a default as it is typed."""
+    options = [one for one in schema.pop("anyOf", []) if one != {"type": "null"}]
+    if schema.get("default", "") is None:
+        del schema["default"]
+    if field.default_factory is NODEFAULT:
+        return schema | (options[0] if options else {})
+    default = field.default_factory()
+    if not isinstance(default, msgspec.Struct):
+        schema["default"] = str(default)
+    return {**schema, "anyOf": [*options, {"const": model.NONE}]} if options else schema
+
+
+def _docstrings() -> Iterator[tuple[tuple[str, str], str]]:
+    """The text under each field of the model, by class and field."""
+    source = resources.files(__package__).joinpath("model.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            for field, text in pairwise(node.body):
+                match field, text:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(told))),
+                    ):
+                        yield (node.name, name), " ".join(told.split())
+                    case _:
+                        pass
