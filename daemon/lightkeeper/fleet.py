@@ -45,6 +45,7 @@ class Fleet:
         self._saved = dict(saved)
         self._keepers: dict[LoginName, tuple[str, Keeper]] = {}
         self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._turns: dict[Keeper, int] = {}
         self._changed = asyncio.Event()
 
     @property
@@ -92,6 +93,18 @@ class Fleet:
         """Somebody wrote where `place` of `name` is."""
         if name in self._keepers:
             self._keepers[name][1].touched(place)
+
+    def ring(self) -> None:
+        """Let every login be asked for what it needs now."""
+        for _, keeper in self._keepers.values():
+            keeper.ring()
+
+    def have_turned(self) -> bool:
+        """Whether every running keeper has asked its plan since this was last asked."""
+        turns = {keeper: keeper.turns for keeper, _ in self._running.values()}
+        stuck = any(self._turns.get(keeper) == count for keeper, count in turns.items())
+        self._turns = turns
+        return not stuck
 
     async def run(self) -> None:
         """Keep the logins until cancelled; call `apply` before, and again for a reload."""

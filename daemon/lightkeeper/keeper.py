@@ -71,6 +71,7 @@ class Keeper:
         world: World,
     ) -> None:
         self.state: LoginState = state
+        self.turns = 0
         self._fingerprint = fingerprint
         self._source = source
         self._world = world
@@ -88,6 +89,10 @@ class Keeper:
             for place in output.places()
         )
         self.state = self.state.under(policy).with_places(places)
+        self._bell.set()
+
+    def ring(self) -> None:
+        """Ask the plan again."""
         self._bell.set()
 
     def request_renewal(self) -> None:
@@ -112,6 +117,7 @@ class Keeper:
             self._world.alarm.cancel(self.state.login)
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> Sequence[LoginFact]:
+        self.turns += 1
         now = self._now()
         planned = plan(self.state, now)
         self._world.alarm.set(self.state.login, planned.wake, self._bell.set)

@@ -1,0 +1,153 @@
+"""What AWS's library raised, as a `Refusal`: a reason, and a few words without a secret."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+from lightkeeper.adapters.lightsail.tables import CODES, reason_of
+from lightkeeper.core.answer import Refusal
+from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.reasons import Reason
+
+_OPERATION: Final = "CreateContainerServiceRegistryLogin"
+_LONGEST: Final = 200
+_TOLERATED: Final = timedelta(minutes=5)
+"""By how much AWS lets a signature be off."""
+
+_ABOUT_TIME: Final = re.compile(r"signature expired|not yet current", re.IGNORECASE)
+_NO_SERVICE: Final = re.compile(r"container service", re.IGNORECASE)
+_SIGNATURE_CODES: Final = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
+# The library puts the body into the message where it finds no code, and AWS puts the session token
+# into what it says of signatures: only these are shown.
+_SAYS_WHY: Final = frozenset(
+    {
+        *(Reason.ACCESS_DENIED, Reason.NO_CONTAINER_SERVICE, Reason.NOT_FOUND),
+        *(Reason.INVALID_INPUT, Reason.REGION_SETUP_IN_PROGRESS, Reason.SERVICE_ERROR),
+    }
+)
+_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
+_TOLD: Final = ("profile", "path", "provider", "cred_var", "region_name", "name")
+
+
+def refusal_of(exc: Exception, seen: Moment, *, created: bool) -> Refusal:
+    """Name a failure; `created` is whether the client was.
+
+    Before it is, the library only looks for AWS credentials: what it stumbles over is theirs.
+    """
+    if isinstance(exc, ClientError):
+        return _answered(exc, seen)
+    cause = _cause(exc)
+    reason = reason_of(cause) or reason_of(exc) or Reason.INTERNAL_ERROR
+    if isinstance(exc, RuntimeError) and "still expired" in str(exc):
+        reason = Reason.AWS_CREDENTIALS_EXPIRED
+    elif reason is Reason.INVALID_RESPONSE and not created:
+        reason = Reason.AWS_CREDENTIALS_INVALID
+    return Refusal(reason=reason, detail=_detail(exc, cause))
+
+
+def http_date(text: str | None) -> datetime | None:
+    """What a `Date` header says, aware UTC; None for what is no date."""
+    try:
+        date = parsedate_to_datetime(text or "")
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _answered(exc: ClientError, seen: Moment) -> Refusal:
+    error = exc.response.get("Error", {})
+    meta = exc.response.get("ResponseMetadata", {})
+    headers = meta.get("HTTPHeaders", {})
+    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+    date = http_date(headers.get("date"))
+    clock = None if date is None else ServerClock(at=date, seen=seen)
+    reason = _reason_of_answer(code, message, meta.get("HTTPStatusCode", 0), clock)
+    words = [code if exc.operation_name == _OPERATION else f"{exc.operation_name}: {code}"]
+    if reason in _SAYS_WHY and not code.isdigit() and message:
+        words.append(message)
+    if reason is Reason.CLOCK_SKEW and clock is not None:
+        words.append(_said(clock.skew))
+    refusal = Refusal(
+        reason=reason,
+        detail=_short(": ".join(words)),
+        retry_after=_retry_after(headers.get("retry-after"), date or seen.wall),
+    )
+    return replace(refusal, clock=clock) if reason is Reason.CLOCK_SKEW else refusal
+
+
+def _reason_of_answer(code: str, message: str, status: int, clock: ServerClock | None) -> Reason:
+    reason = CODES.get(code)
+    if reason is None:
+        return Reason.SERVICE_ERROR if status >= 500 else Reason.INVALID_RESPONSE  # noqa: PLR2004
+    if code in _SIGNATURE_CODES:
+        is_off = clock is not None and abs(clock.skew) >= _TOLERATED
+        return Reason.CLOCK_SKEW if is_off or _ABOUT_TIME.search(message) else reason
+    # The code that Lightsail gives for an account without a container service is not documented.
+    if code in {"NotFoundException", "InvalidInputException"} and _NO_SERVICE.search(message):
+        return Reason.NO_CONTAINER_SERVICE
+    return reason
+
+
+def _said(skew: timedelta) -> str:
+    seconds = round(skew.total_seconds())
+    return f"the clock here is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} AWS's"
+
+
+def _retry_after(text: str | None, now: datetime) -> timedelta:
+    """Seconds or a date; zero for neither."""
+    wanted = (text or "").strip()
+    if re.fullmatch(r"[0-9]{1,7}", wanted):
+        return timedelta(seconds=int(wanted))
+    date = http_date(wanted)
+    return timedelta(0) if date is None else max(date - now, timedelta(0))
+
+
+def _cause(exc: Exception) -> BaseException:
+    """What the library wrapped: its word for "whatever went wrong while sending" says nothing."""
+    inner = getattr(exc, "kwargs", {}).get("error")
+    if type(exc) is HTTPClientError and isinstance(inner, BaseException):
+        return inner
+    return exc
+
+
+def _detail(exc: Exception, cause: BaseException) -> str:
+    """Class names, host, system error and what `_TOLD` lists; never a whole message.
+
+    Messages hold what a server or a credential_process sent.
+    """
+    kwargs: dict[str, Any] = getattr(exc, "kwargs", {})
+    inner = kwargs.get("error", cause)
+    words = [type(exc).__name__]
+    if isinstance(inner, BaseException) and inner is not exc:
+        words.append(type(inner).__name__)
+    words += [f"{name} {kwargs[name]}" for name in _TOLD if kwargs.get(name)]
+    for url in (kwargs.get("endpoint_url"), kwargs.get("proxy_url")):
+        if url:
+            words.append(_host(str(url)))
+    if isinstance(inner, OSError) and inner.errno in errno.errorcode:
+        words.append(os.strerror(inner.errno or 0))
+        words += [str(name) for name in (inner.filename,) if name]
+    return _short(", ".join(words))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "no host"
+
+
+def _short(text: str) -> str:
+    """One line, capped, with whatever looks like a token masked."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
+    masked = _OPAQUE.sub("***", line)
+    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"

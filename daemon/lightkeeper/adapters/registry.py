@@ -1,0 +1,68 @@
+"""Asks a registry whether it takes a credential, as `docker login` does. Knows no Lightsail."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Final
+
+import aiohttp
+from aiohttp import hdrs
+
+from lightkeeper import __version__
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.credential import Credential, RegistryHost
+
+_OK: Final = 200
+_UNAUTHORIZED: Final = 401
+_AGENT: Final = {hdrs.USER_AGENT: f"lightkeeper/{__version__}"}
+
+
+class RegistryVerifier:
+    """The Verifier: `GET /v2/` with Basic auth."""
+
+    async def verify(self, credential: Credential, deadline: timedelta) -> Verdict:
+        """Accepted on 200, rejected on 401 twice in a row; all else tells nothing.
+
+        Twice, because a verdict of rejected costs a renewal, and one 401 may be a hiccup.
+        """
+        try:
+            async with asyncio.timeout(deadline.total_seconds()):
+                verdict = await _ask(credential)
+                return verdict if verdict is not Verdict.REJECTED else await _ask(credential)
+        except (aiohttp.ClientError, OSError, ValueError):
+            return Verdict.INCONCLUSIVE
+
+
+async def _ask(credential: Credential) -> Verdict:
+    """One request, no body read. Raises what a network does."""
+    is_local = is_loopback(credential.registry)
+    url = f"{'http' if is_local else 'https'}://{credential.registry}/v2/"
+    auth = aiohttp.BasicAuth(credential.username, credential.password.reveal(), encoding="utf-8")
+    async with (
+        aiohttp.ClientSession(
+            headers=_AGENT, trust_env=not is_local, cookie_jar=aiohttp.DummyCookieJar()
+        ) as session,
+        session.get(url, auth=auth, allow_redirects=False) as response,
+    ):
+        if response.status == _OK:
+            return Verdict.ACCEPTED
+        if response.status == _UNAUTHORIZED and _takes_passwords(response):
+            return Verdict.REJECTED
+        return Verdict.INCONCLUSIVE
+
+
+def _takes_passwords(response: aiohttp.ClientResponse) -> bool:
+    """Whether the challenge is for Basic auth: one for tokens says nothing about a password."""
+    challenges = response.headers.getall(hdrs.WWW_AUTHENTICATE, [])
+    return not challenges or any(one.lower().startswith("basic") for one in challenges)
+
+
+def is_loopback(registry: RegistryHost) -> bool:
+    """Whether clients reach `registry` without TLS, since it is on this machine."""
+    host = registry.rpartition(":")[0] if ":" in registry else registry
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""The commands: each parses, calls what it names and prints; none decides."""

@@ -1,0 +1,56 @@
+"""Keep the logins: renew them ahead of expiry, deliver them, show how they stand.
+
+Runs until SIGTERM or SIGINT. SIGHUP takes the configuration anew, all of it or nothing; SIGUSR1
+renews every login now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from lightkeeper.cli import settings
+from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.config.problem import ConfigErrors
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    settings.arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the daemon."""
+    load = settings.loader(args)
+    try:
+        loaded = load()
+    except ConfigErrors as exc:
+        settings.complain(exc)
+        return MISUSED
+    from lightkeeper import app
+    from lightkeeper.adapters.state_dir import StateDirTakenError
+    from lightkeeper.paths import FileFailure
+    from lightkeeper.serve.control import ControlSocketTakenError
+    from lightkeeper.telemetry import logs
+
+    log = loaded.config.log
+    logs.configure(log.format, log.level, sys.stdout)
+    config = loaded.config
+    try:
+        asyncio.run(app.run(loaded, load=load))
+    except StateDirTakenError as exc:
+        return _cannot(
+            f"{config.state_dir} is served by another daemon (process {exc}); two of them would end"
+            " each other's logins: stop that one, or give this one a --state-dir of its own"
+        )
+    except ControlSocketTakenError as exc:
+        return _cannot(f"another daemon answers at {exc}; give this one a --socket of its own")
+    except (FileFailure, OSError) as exc:
+        return _cannot(f"cannot start: {exc}; check state_dir and socket, and who may write there")
+    return DONE
+
+
+def _cannot(why: str) -> int:
+    sys.stderr.write(f"lightkeeper: {why}\n")
+    return FAILED

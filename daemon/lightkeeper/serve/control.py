@@ -1,0 +1,98 @@
+"""The unix socket that commands reach the daemon by: one request a connection, lines of JSON.
+
+Only the daemon's own user and root are answered. Requests and answers hold no secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+Request = Mapping[str, object]
+Line = Mapping[str, object]
+
+_LONGEST: Final = 64 * 1024
+_PATIENCE: Final = 10.0
+_AT_ONCE: Final = 16
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+class ControlSocketTakenError(Exception):
+    """Another daemon answers there."""
+
+
+class Control:
+    """Serves the socket; `answer` gives the lines of an answer to a request."""
+
+    def __init__(self, path: Path, answer: Callable[[Request], AsyncIterator[Line]]) -> None:
+        self.path = path
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+        self._open = 0
+
+    async def start(self) -> None:
+        """Listen. `ControlSocketTakenError` if somebody answers there, `OSError` if it cannot be.
+
+        A socket that nobody answers at is one that a crash left behind.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if await _is_answered(self.path):
+            raise ControlSocketTakenError(str(self.path))
+        self.path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(
+                self._serve, str(self.path), limit=_LONGEST
+            )
+        finally:
+            os.umask(before)
+
+    async def close(self) -> None:
+        """Answer no more, and take the socket away."""
+        if self._server is not None:
+            self._server.close()
+            self.path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            if self._open <= _AT_ONCE and _is_allowed(writer):
+                await self._converse(reader, writer)
+        except (OSError, TimeoutError, ValueError):
+            return  # whoever asked is gone, or does not speak this; nobody is left to be told
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(_PATIENCE):
+            request = json.loads(await reader.readline())
+        if not isinstance(request, dict):
+            return
+        async for line in self._answer(request):
+            writer.write(json.dumps(line).encode() + b"\n")
+            async with asyncio.timeout(_PATIENCE):
+                await writer.drain()
+
+
+def _is_allowed(writer: asyncio.StreamWriter) -> bool:
+    peer = writer.get_extra_info("socket")
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(raw)
+    return uid in (0, os.geteuid())
+
+
+async def _is_answered(path: Path) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_unix_connection(str(path))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
