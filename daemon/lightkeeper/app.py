@@ -10,14 +10,17 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from lightkeeper.adapters.clock import boot_id
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.adapters.timer import LoopAlarm
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config
+from lightkeeper.config.model import Config, source_fingerprint
+from lightkeeper.core.facts import LoginName
 from lightkeeper.core.plan import is_settled
 from lightkeeper.core.report import Report
+from lightkeeper.core.saved import begin
 from lightkeeper.ear import Ear
-from lightkeeper.edge import Edge, view_of
+from lightkeeper.edge import Edge, Sources, policy_of, view_of
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Recorder
 
@@ -67,7 +70,7 @@ async def once(config: Config, recorder: Recorder) -> Report:
         saved, _ = edge.store.load()
         ear = Ear(recorder)
         fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-        fleet.apply(edge.kept(config))
+        fleet.apply(edge.kept(config, Sources(edge.clock)))
         # What is not done by then shows in the report.
         with suppress(TimeoutError):
             async with asyncio.timeout(_ONCE.total_seconds()), asyncio.TaskGroup() as tasks:
@@ -76,6 +79,27 @@ async def once(config: Config, recorder: Recorder) -> Report:
                 keeping.cancel()
         await edge.workers.drain(timedelta(seconds=5))
         return view_of(config, fleet.states, edge.clock)
+
+
+def stored(config: Config) -> Report:
+    """How the logins stand by what is kept of them; asks nobody and changes nothing.
+
+    `FileFailure` if the state directory cannot be read.
+    """
+    edge = Edge(config)
+    saved, _ = edge.store.load()
+    states = [
+        begin(
+            saved.get(LoginName(login.name)),
+            LoginName(login.name),
+            policy_of(login, config),
+            fingerprint=source_fingerprint(login),
+            boot_id=boot_id(),
+            now=edge.clock.now(),
+        )
+        for login in config.logins
+    ]
+    return view_of(config, states, edge.clock)
 
 
 async def _settled(fleet: Fleet, ear: Ear, edge: Edge) -> None:

@@ -19,7 +19,7 @@ from lightkeeper.core.report import Report, unready
 from lightkeeper.core.saved import Saved
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
-from lightkeeper.edge import Edge, view_of
+from lightkeeper.edge import Edge, Sources, view_of
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Failed
 from lightkeeper.pulse import Pulse
@@ -58,6 +58,7 @@ class Daemon:
         self._edge = edge
         self._journal = journal
         self._notifier = notifier
+        self._sources = Sources(edge.clock)
         self._metrics = Metrics(self.view)
         self._pulse = Pulse(edge.clock)
         self._alarm = SchedulerAlarm(self._beat)
@@ -86,11 +87,9 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until a signal or `stop` ends it; a second signal ends it at once."""
-        main = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        assert main is not None
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_or_cancel, main)
+            loop.add_signal_handler(number, self._stop_or_leave)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
         loop.add_signal_handler(signal.SIGUSR1, self._renew_all)
         try:
@@ -183,9 +182,9 @@ class Daemon:
     def _renew_all(self) -> None:
         self._fleet.request_renewal([state.login for state in self._fleet.states])
 
-    def _stop_or_cancel(self, main: asyncio.Task[None]) -> None:
+    def _stop_or_leave(self) -> None:
         if self._stop_wanted.is_set():
-            main.cancel()
+            raise SystemExit(1)
         self._stop_wanted.set()
 
     async def _end_when_wanted(self) -> None:
@@ -240,7 +239,7 @@ class Daemon:
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
 
     def _apply(self) -> None:
-        for left in self._fleet.apply(self._edge.kept(self.config)):
+        for left in self._fleet.apply(self._edge.kept(self.config, self._sources)):
             self._journal.places_left(left.login, left.places)
 
 

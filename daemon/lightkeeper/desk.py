@@ -17,8 +17,6 @@ from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Clock
 from lightkeeper.serve.control import Line, Request
 
-
-
 STATUS: Final = "status"
 RENEW: Final = "renew"
 SETTLE: Final = "settle"

@@ -1,4 +1,4 @@
-"""Lets somebody listen to what happens, for a while: commands that wait for the end of something."""
+"""Lets somebody listen to what happens: a command that waits for the end of something."""
 
 from __future__ import annotations
 

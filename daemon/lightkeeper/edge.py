@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from random import SystemRandom
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriters
-from lightkeeper.adapters.lightsail import AwsSource, LightsailIssuer, SharedAws
 from lightkeeper.adapters.posix import Posix
-from lightkeeper.adapters.registry import RegistryVerifier
 from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.adapters.workers import Threads
 from lightkeeper.attempt import Source
@@ -25,6 +23,9 @@ from lightkeeper.keeper import World
 from lightkeeper.paths import Paths
 from lightkeeper.ports import Alarm, Clock, Recorder
 
+if TYPE_CHECKING:
+    from lightkeeper.adapters.lightsail import LightsailIssuer
+
 
 class Edge:
     """The adapters that all logins share; made once for a process."""
@@ -37,15 +38,9 @@ class Edge:
         self.random = random
         self.workers = Threads()
         self.writers = FileWriters(files, paths)
-        self.verifier = RegistryVerifier()
-        self._aws = SharedAws()
         self.store = StateDir(
             str(config.state_dir), fs=fs, files=files, paths=paths, workers=self.workers
         )
-
-    def kept(self, config: Config) -> list[Kept]:
-        """Each configured login with its edge."""
-        return [self._kept(login, config) for login in config.logins]
 
     def world(self, alarm: Alarm, recorder: Recorder) -> World:
         """What all keepers share."""
@@ -58,31 +53,18 @@ class Edge:
             boot_id=boot_id(),
         )
 
-    def issuer(self, login: Login) -> LightsailIssuer:
-        """Who asks Lightsail for the login."""
-        source = AwsSource(
-            region=login.region,
-            profile=login.profile,
-            role_arn=login.role_arn,
-            external_id=login.external_id,
-            session_name=login.session_name,
-            endpoint_url=login.endpoint_url,
-        )
-        return LightsailIssuer(source, self._aws, self.clock)
-
-    def _kept(self, login: Login, config: Config) -> Kept:
-        return Kept(
-            name=LoginName(login.name),
-            fingerprint=source_fingerprint(login),
-            policy=policy_of(login, config),
-            source=Source(
-                issuer=self.issuer(login),
-                endpoint=login.endpoint_url,
-                verifier=self.verifier,
-                clock=self.clock,
-            ),
-            outputs=[self._output(output) for output in login.outputs],
-        )
+    def kept(self, config: Config, sources: Sources) -> list[Kept]:
+        """Each configured login with its edge."""
+        return [
+            Kept(
+                name=LoginName(login.name),
+                fingerprint=source_fingerprint(login),
+                policy=policy_of(login, config),
+                source=sources.of(login),
+                outputs=[self._output(output) for output in login.outputs],
+            )
+            for login in config.logins
+        ]
 
     def _output(self, output: DockerConfig | ContainersAuth) -> DockerFile:
         match output:
@@ -97,6 +79,42 @@ class Edge:
                 )
             case _:
                 assert_never(output)
+
+
+class Sources:
+    """Where credentials come from: AWS's library, and registries; made once for a process."""
+
+    def __init__(self, clock: Clock) -> None:
+        # What only looks at state and configuration does without AWS's library and aiohttp.
+        from lightkeeper.adapters.lightsail import SharedAws  # noqa: PLC0415
+        from lightkeeper.adapters.registry import RegistryVerifier  # noqa: PLC0415
+
+        self._clock = clock
+        self._aws = SharedAws()
+        self._verifier = RegistryVerifier()
+
+    def of(self, login: Login) -> Source:
+        """Who is asked for the login, and who says what its credentials are worth."""
+        return Source(
+            issuer=self.issuer(login),
+            endpoint=login.endpoint_url,
+            verifier=self._verifier,
+            clock=self._clock,
+        )
+
+    def issuer(self, login: Login) -> LightsailIssuer:
+        """Who asks Lightsail for the login."""
+        from lightkeeper.adapters.lightsail import AwsSource, LightsailIssuer  # noqa: PLC0415
+
+        source = AwsSource(
+            region=login.region,
+            profile=login.profile,
+            role_arn=login.role_arn,
+            external_id=login.external_id,
+            session_name=login.session_name,
+            endpoint_url=login.endpoint_url,
+        )
+        return LightsailIssuer(source, self._aws, self._clock)
 
 
 def policy_of(login: Login, config: Config) -> Policy:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from lightkeeper.attempt import Source
 from lightkeeper.core.facts import LoginName, Place
-from lightkeeper.core.moment import ServerClock
 from lightkeeper.core.policy import Policy
-from lightkeeper.core.saved import Saved, left_behind, take_up
+from lightkeeper.core.saved import Saved, begin, left_behind
 from lightkeeper.core.state import LoginState
 from lightkeeper.keeper import Keeper, World
 from lightkeeper.ports import Output
@@ -133,15 +132,14 @@ class Fleet:
                 self._running[name] = keeper, task
 
     def _begin(self, kept: Kept) -> Keeper:
-        now = self._world.clock.now()
-        saved = self._saved.get(kept.name)
-        if saved is not None and saved.fingerprint == kept.fingerprint:
-            state = take_up(saved, kept.policy, boot_id=self._world.boot_id, now=now)
-        else:
-            # Of another source, but still ours: what it wrote may be taken out again.
-            known = saved.known if saved else ()
-            clock = ServerClock(at=now.wall, seen=now)
-            state = LoginState(login=kept.name, policy=kept.policy, clock=clock, known=known)
+        state = begin(
+            self._saved.get(kept.name),
+            kept.name,
+            kept.policy,
+            fingerprint=kept.fingerprint,
+            boot_id=self._world.boot_id,
+            now=self._world.clock.now(),
+        )
         return Keeper(
             state,
             fingerprint=kept.fingerprint,

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -70,9 +71,8 @@ async def _demo(args: argparse.Namespace) -> None:
         loaded = load()
         sys.stdout.write(f"Docker config: {folder / 'config.json'}\n")
         if is_live:
-            with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-                logs.configure("json", "error", nowhere)
-                await _live(loaded, load)
+            logs.configure("json", "error", StringIO())
+            await _live(loaded, load)
         else:
             logs.configure("auto", "info", sys.stdout)
             await app.run(loaded, load=load)

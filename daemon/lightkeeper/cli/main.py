@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {command.name:<{width}}  {command.help}" for command in COMMANDS)
     parser = argparse.ArgumentParser(
         prog="lightkeeper",
-        description="Keeps Docker registry logins for Amazon Lightsail container services alive.\n\n"
-        f"commands:\n{listed}",
+        description="Keeps Docker registry logins for Amazon Lightsail container services alive."
+        f"\n\ncommands:\n{listed}",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="lightkeeper COMMAND [OPTIONS]",

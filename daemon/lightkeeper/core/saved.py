@@ -143,6 +143,24 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
     )
 
 
+def begin(
+    saved: Saved | None,
+    login: LoginName,
+    policy: Policy,
+    *,
+    fingerprint: str,
+    boot_id: str,
+    now: Moment,
+) -> LoginState:
+    """The state that a login starts with: what was kept of it, if it is of the same source."""
+    if saved is not None and saved.fingerprint == fingerprint:
+        return take_up(saved, policy, boot_id=boot_id, now=now)
+    # Of another source, but still ours: what it wrote may be taken out again.
+    known = saved.known if saved else ()
+    clock = ServerClock(at=now.wall, seen=now)
+    return LoginState(login=login, policy=policy, clock=clock, known=known)
+
+
 def left_behind(saved: Saved, configured: frozenset[Place]) -> tuple[tuple[str, str], ...]:
     """The places that were served when it was saved and are configured no more."""
     now = {(place.output, place.name) for place in configured}
