@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -52,7 +53,8 @@ async def run(
     config = loaded.config
     edge = Edge(config)
     with taken(str(config.state_dir)):
-        journal = Journal()
+        journal = Journal(sys.stdout)
+        journal.configure(config.log)
         journal.daemon_started(config, loaded.warnings)
         saved, unreadable = edge.store.load()
         for one in unreadable:

@@ -59,10 +59,10 @@ class Daemon:
         self._journal = journal
         self._notifier = notifier
         self._sources = Sources(edge.clock)
-        self._metrics = Metrics(self.view)
+        self._metrics = Metrics(self.view, edge.clock.now().wall)
         self._pulse = Pulse(edge.clock)
         self._alarm = SchedulerAlarm(self._beat)
-        ear = Ear(FactRecorder(journal, self._metrics))
+        ear = Ear(FactRecorder(self._metrics))
         self._ear = ear
         self._fleet = Fleet(edge.world(self._alarm, ear), saved)
         desk = Desk(self._fleet, ear, edge.clock, self.view)
@@ -111,7 +111,7 @@ class Daemon:
         gc.collect()
         gc.freeze()
         self._notifier.ready()
-        self._journal.daemon_ready(self.config, self.address)
+        self._journal.daemon_ready(self.address)
 
     async def _serve(self) -> None:
         try:

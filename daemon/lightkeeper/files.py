@@ -182,9 +182,10 @@ class Files:
     def _is_as(self, directory: int, name: str, old: Stat | None) -> bool:
         """Whether the file is still the one that was read."""
         try:
-            return old is not None and _is_same(self._fs.stat(directory, name), old)
+            found = self._fs.stat(directory, name)
         except FileNotFoundError:
             return old is None
+        return old is not None and _is_same(found, old)
 
     def _swap(self, directory: int, ready: str, name: str, old: Stat | None) -> bool:
         """Bring the new file under the name; False if there is no old one any more, or is one."""

@@ -1,0 +1,128 @@
+"""The report as a document: what /status answers, and what commands print. It holds no secret."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from lightkeeper.core.failure import Failure
+from lightkeeper.core.report import (
+    LoginReport,
+    OutputReport,
+    PlaceReport,
+    Report,
+    Standing,
+    advice,
+    unready,
+)
+from lightkeeper.core.state import Note
+
+Document = dict[str, Any]
+
+
+def as_document(report: Report) -> Document:
+    """The report in JSON's own types; instants ISO 8601 in UTC, durations in seconds."""
+    return {
+        "at": instant(report.at),
+        "ready": not unready(report, every_place=False),
+        "logins": [_login(login) for login in report.logins],
+    }
+
+
+def instant(at: datetime | None) -> str | None:
+    """With its zone, to the second."""
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def span(duration: timedelta) -> str:
+    """A duration as people say it, in its two largest units."""
+    seconds = round(duration.total_seconds())
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def sentence(login: LoginReport) -> str:
+    """How long the login lasts as it is, or why it does not."""
+    if login.expires_at is not None and login.is_valid:
+        until = f"{login.expires_at:%H:%MZ} ({span(login.remaining)})"
+        said = f"without another renewal the login lasts until {until}"
+        if login.is_superseded:
+            return f"{said}, but the registry refuses it: another caller seems to end our logins"
+        return said
+    if login.expires_at is not None:
+        return f"the login expired at {login.expires_at:%Y-%m-%d %H:%MZ}"
+    return "no login has come yet"
+
+
+def _login(login: LoginReport) -> Document:
+    return {
+        "login": login.login,
+        "region": login.region,
+        "registry": login.registry,
+        "sentence": sentence(login),
+        "valid": login.is_valid,
+        "fresh": login.is_fresh,
+        "accepted": login.verdict,
+        "issued": instant(login.issued_at),
+        "expires": instant(login.expires_at),
+        "lifetime_seconds": login.lifetime.total_seconds(),
+        "remaining_seconds": round(login.remaining.total_seconds(), 1),
+        "renewing": login.is_renewing,
+        "due": instant(login.due),
+        "next_attempt": instant(login.next_attempt),
+        "next_attempt_why": login.next_why,
+        "last_success": instant(login.last_success),
+        "clock_skew_seconds": round(login.skew.total_seconds(), 3),
+        "consecutive_failures": login.consecutive_failures,
+        "failure": _failure(login.failure, of_delivery=False),
+        "unsaved": _failure(login.unsaved, of_delivery=True),
+        "outputs": [_output(output) for output in login.outputs],
+        "facts": [_note(note) for note in login.notes],
+    }
+
+
+def _output(output: OutputReport) -> Document:
+    return {
+        "output": output.name,
+        "earliest_expiry": instant(output.earliest),
+        "places_by_state": {standing.value: output.count(standing) for standing in Standing},
+        "places": [_place(place) for place in output.places],
+    }
+
+
+def _place(place: PlaceReport) -> Document:
+    return {
+        "place": place.place.name,
+        "state": place.standing,
+        "expires": instant(place.expires_at),
+        "failure": _failure(place.failure, of_delivery=True),
+        "pending": place.pending or None,
+        "drift": place.drift,
+        "notices": list(place.notices),
+    }
+
+
+def _failure(failure: Failure | None, *, of_delivery: bool) -> Document | None:
+    if failure is None:
+        return None
+    return {
+        "reason": failure.reason,
+        "detail": failure.detail,
+        "advice": advice(failure, of_delivery=of_delivery),
+        "since": instant(failure.since),
+        "count": failure.count,
+    }
+
+
+def _note(note: Note) -> Document:
+    return {
+        "at": instant(note.at),
+        "fact": note.fact,
+        "word": note.word,
+        "place": note.place,
+        "detail": note.detail,
+    }

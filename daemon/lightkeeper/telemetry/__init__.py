@@ -1,0 +1,1 @@
+"""Tells people and Prometheus: the only place that logs and counts."""

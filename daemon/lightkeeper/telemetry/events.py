@@ -1,0 +1,189 @@
+"""What each fact is called in the log, how grave it is, and what the line tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from lightkeeper.core import facts
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.facts import ClockStepped, LoginFact
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
+
+Fact = LoginFact | ClockStepped
+Fields = dict[str, Any]
+
+FOR_PEOPLE: Final = frozenset(
+    {
+        *(Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED, Reason.AWS_CREDENTIALS_MISSING),
+        *(Reason.AWS_CREDENTIALS_EXPIRED, Reason.AWS_CREDENTIALS_INVALID, Reason.CLOCK_SKEW),
+        *(Reason.NO_CONTAINER_SERVICE, Reason.NOT_FOUND, Reason.INVALID_INPUT, Reason.REDIRECTED),
+        *(Reason.TLS, Reason.SUPERSEDED, Reason.INTERNAL_ERROR, Reason.PERMISSION_DENIED),
+        *(Reason.READ_ONLY, Reason.NO_SPACE, Reason.MALFORMED, Reason.TOO_LARGE),
+        *(Reason.UNSAFE_PATH, Reason.SINGLE_FILE_MOUNT, Reason.OTHER_OWNER, Reason.CONFLICT),
+    }
+)
+"""Reasons that no waiting mends: a person must act, and the line is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of line."""
+
+    name: str
+    level: Callable[[Any], str]
+    fields: Callable[[Any], Fields]
+    meaning: str
+
+
+def _always(level: str) -> Callable[[Any], str]:
+    return lambda _: level
+
+
+def _by_reason(fact: facts.RenewalFailed | facts.DeliveryFailed) -> str:
+    return "error" if fact.reason in FOR_PEOPLE else "warning"
+
+
+def _none(_: Fact) -> Fields:
+    return {}
+
+
+def _at(fact: facts.PlaceRead | facts.Drifted | facts.Delivered | facts.DeliveryFailed) -> Fields:
+    return {"output": fact.place.output, "place": fact.place.name}
+
+
+def _renewed(fact: facts.Renewed) -> Fields:
+    credential = fact.credential
+    return {
+        "registry": credential.registry,
+        "expires": _instant(credential.expires_at),
+        "lifetime_seconds": credential.lifetime.total_seconds(),
+        "registry_says": fact.verdict or "not asked",
+        "took_seconds": round(fact.took.total_seconds(), 3),
+        **({"unusual": sorted(fact.oddities)} if fact.oddities else {}),
+    }
+
+
+def _renewal_failed(fact: facts.RenewalFailed) -> Fields:
+    advice = RENEWAL[fact.reason].advice if fact.reason in RENEWAL else ""
+    return {
+        "reason": fact.reason,
+        "detail": fact.detail,
+        "advice": advice,
+        "took_seconds": round(fact.took.total_seconds(), 3),
+    }
+
+
+def _delivery_failed(fact: facts.DeliveryFailed) -> Fields:
+    advice = DELIVERY[fact.reason].advice if fact.reason in DELIVERY else ""
+    return {**_at(fact), "reason": fact.reason, "detail": fact.detail, "advice": advice}
+
+
+def _delivered(fact: facts.Delivered) -> Fields:
+    told = {"notices": sorted(fact.notices)} if fact.notices else {}
+    repaired = {"repaired": fact.repaired} if fact.repaired else {}
+    return {**_at(fact), "changed": fact.changed, **repaired, **told}
+
+
+def _round_ended(fact: facts.RoundEnded) -> Fields:
+    return {"changed": fact.changed, "unchanged": fact.unchanged, "failing": fact.failing}
+
+
+def _not_saved(fact: facts.StateNotSaved) -> Fields:
+    advice = DELIVERY[fact.reason].advice if fact.reason in DELIVERY else ""
+    means = "the floor between attempts holds within this process only"
+    return {"reason": fact.reason, "detail": fact.detail, "means": means, "advice": advice}
+
+
+def _clock_stepped(fact: ClockStepped) -> Fields:
+    return {
+        "stepped_seconds": round(fact.stepped.total_seconds(), 3),
+        "suspended_seconds": round(fact.suspended.total_seconds(), 3),
+    }
+
+
+EVENTS: Final[Mapping[type[Fact], Event]] = {
+    facts.AttemptStarted: Event(
+        "attempt_started", _always("debug"), lambda f: {"why": f.why}, "An attempt begins."
+    ),
+    facts.Renewed: Event(
+        "credential_renewed", _always("info"), _renewed, "A new credential came and is held."
+    ),
+    facts.RenewalFailed: Event(
+        "renewal_failed",
+        _by_reason,
+        _renewal_failed,
+        "An attempt brought nothing; what is held stays, and it is tried again.",
+    ),
+    facts.RenewalRequested: Event(
+        "renewal_requested", _always("info"), _none, "A person wants a new credential now."
+    ),
+    facts.VerificationStarted: Event(
+        "verification_started", _always("debug"), _none, "The registry is asked."
+    ),
+    facts.Verified: Event(
+        "credential_verified",
+        lambda f: "warning" if f.verdict is Verdict.REJECTED else "info",
+        lambda f: {"registry_says": f.verdict},
+        "The registry has another opinion of the held credential than before.",
+    ),
+    facts.LookStarted: Event("look_started", _always("debug"), _at, "A place is read."),
+    facts.PlaceRead: Event(
+        "place_read",
+        lambda f: "warning" if f.notices else "debug",
+        lambda f: {**_at(f), "notices": sorted(f.notices)},
+        "Something is to be said about a place.",
+    ),
+    facts.PlaceTouched: Event("place_touched", _always("debug"), _at, "Somebody wrote there."),
+    facts.PlacePending: Event(
+        "place_pending",
+        _always("info"),
+        lambda f: {**_at(f), "detail": f.detail},
+        "A place cannot be there yet; it is delivered to when it comes.",
+    ),
+    facts.Drifted: Event(
+        "place_drifted",
+        _always("warning"),
+        lambda f: {**_at(f), "cause": f.cause},
+        "Somebody else changed our entry; it is repaired.",
+    ),
+    facts.DeliveryStarted: Event("delivery_started", _always("debug"), _at, "A place is written."),
+    facts.Delivered: Event(
+        "place_delivered", _always("info"), _delivered, "A place holds the credential again."
+    ),
+    facts.DeliveryFailed: Event(
+        "delivery_failed",
+        _by_reason,
+        _delivery_failed,
+        "A place could not be read or written; it holds what it held, and it is tried again.",
+    ),
+    facts.RoundEnded: Event(
+        "credential_delivered",
+        lambda f: "warning" if f.failing else "info",
+        _round_ended,
+        "Every place has been given the new credential, or has failed.",
+    ),
+    facts.StateNotSaved: Event(
+        "state_not_saved", _always("error"), _not_saved, "The store took nothing."
+    ),
+    facts.StateSaved: Event("state_saved", _always("info"), _none, "The store takes it again."),
+    facts.Surprised: Event(
+        "surprised",
+        _always("error"),
+        lambda f: {"doing": f.doing, "traceback": f.traceback},
+        "A bug was caught; the login goes on after a wait, others are not touched.",
+    ),
+    ClockStepped: Event(
+        "clock_stepped",
+        _always("warning"),
+        _clock_stepped,
+        "The wall clock was set, or the machine slept; every plan is asked again.",
+    ),
+}
+"""Every fact, its line, and what it means to people."""
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,113 @@
+"""The log lines of the process itself: its start, its configuration, its end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TextIO
+
+import structlog
+
+from lightkeeper import __version__
+from lightkeeper.config.model import Config, Log
+from lightkeeper.config.problem import Problem
+from lightkeeper.core.failure import Failure, failed
+from lightkeeper.core.moment import Moment
+from lightkeeper.core.reasons import Reason
+from lightkeeper.telemetry import logs
+
+EVENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "daemon_started": ("info", "The daemon begins, with this configuration."),
+    "daemon_ready": ("info", "Every login is kept from now on."),
+    "daemon_stopping": ("info", "A signal ends the daemon; writes in progress are let finish."),
+    "config_warning": ("warning", "A setting works and is dangerous."),
+    "config_reloaded": ("info", "The new configuration is in force."),
+    "config_rejected": ("error", "The new configuration has errors; the old one runs on."),
+    "restart_needed": ("warning", "A setting that changed takes effect with the next start."),
+    "listener_failed": ("error", "Metrics are not served; logins are kept, and it is tried again."),
+    "watch_blind": ("warning", "A change there is found by the poll, up to a minute later."),
+    "places_left": ("warning", "Places are served no more; our entries stay until withdrawn."),
+    "state_unreadable": ("warning", "A saved state cannot be used; its login costs one call."),
+}
+"""Event, level and meaning."""
+
+
+class Journal:
+    """Writes them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._listener: Failure | None = None
+        self._blind = set[str]()
+
+    def configure(self, log: Log) -> None:
+        """Log in this form and from this level on."""
+        logs.configure(log.format, log.level, self._stream)
+
+    def daemon_started(self, config: Config, warnings: Iterable[Problem]) -> None:
+        """Which version, for what."""
+        logins = [login.name for login in config.logins]
+        places = sum(len(login.outputs) for login in config.logins)
+        _log(
+            "daemon_started",
+            version=__version__,
+            pid=os.getpid(),
+            logins=logins[:20],
+            places=places,
+            state_dir=str(config.state_dir),
+        )
+        self._warn(warnings)
+
+    def daemon_ready(self, address: str) -> None:
+        """Where it is served."""
+        _log("daemon_ready", metrics=f"http://{address}/metrics" if address else "not served")
+
+    def daemon_stopping(self) -> None:
+        """The end begins."""
+        _log("daemon_stopping")
+
+    def config_reloaded(self, warnings: Iterable[Problem], *, needs_restart: Sequence[str]) -> None:
+        """The new one is in force."""
+        _log("config_reloaded")
+        self._warn(warnings)
+        for key in needs_restart:
+            _log("restart_needed", key=key)
+
+    def config_rejected(self, problems: Iterable[Problem]) -> None:
+        """The old one runs on."""
+        said = [str(problem) for problem in problems]
+        _log("config_rejected", problems=said[:20], more=max(0, len(said) - 20))
+
+    def listener_failed(self, listen: str, exc: OSError, now: Moment) -> None:
+        """Said when it begins, and each hour."""
+        detail = exc.strerror or type(exc).__name__
+        if self._listener is None or not self._listener.is_said(Reason.IO_ERROR, now.boot):
+            advice = "free the port, or set web.listen to another"
+            _log("listener_failed", listen=listen, detail=detail, advice=advice)
+        self._listener = failed(self._listener, Reason.IO_ERROR, detail, now)
+
+    def watch_blind(self, detail: str) -> None:
+        """Said once for each cause."""
+        if detail not in self._blind:
+            self._blind.add(detail)
+            _log("watch_blind", detail=detail)
+
+    def places_left(self, login: str, places: Sequence[tuple[str, str]]) -> None:
+        """What takes our entries out."""
+        names = [place for _, place in places]
+        command = f"lightkeeper withdraw {login}"
+        _log("places_left", login=login, places=names[:20], command=command)
+
+    def state_unreadable(self, login: str, detail: str) -> None:
+        """Its login starts anew."""
+        _log("state_unreadable", login=login, detail=detail)
+
+    def _warn(self, warnings: Iterable[Problem]) -> None:
+        for warning in warnings:
+            _log("config_warning", problem=str(warning))
+
+
+def _log(event: str, **fields: Any) -> None:  # noqa: ANN401 - what a line tells is its own affair
+    level, _ = EVENTS[event]
+    write: Callable[..., object] = getattr(structlog.get_logger(), level)
+    write(event, **fields)

@@ -1,0 +1,47 @@
+"""The Recorder: the same fact makes the log line and counts in the metrics."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from lightkeeper.core import facts
+from lightkeeper.core.facts import ClockStepped
+from lightkeeper.telemetry.events import EVENTS, Fact
+
+
+class Counts(Protocol):
+    """What cannot be told from the state, and is counted as it happens."""
+
+    def attempted(self, took: timedelta) -> None:
+        """An attempt ended, in one way or the other."""
+        ...
+
+    def clock_stepped(self) -> None:
+        """Clocks went apart."""
+        ...
+
+
+class FactRecorder:
+    """Logs what is news and counts all."""
+
+    def __init__(self, counts: Counts | None = None) -> None:
+        self._counts = counts
+
+    def record(self, fact: Fact, *, news: bool) -> None:
+        """Count `fact`, and write a line of it if it is news."""
+        if self._counts is not None:
+            match fact:
+                case facts.Renewed(took=took) | facts.RenewalFailed(took=took):
+                    self._counts.attempted(took)
+                case ClockStepped():
+                    self._counts.clock_stepped()
+                case _:
+                    pass
+        event = EVENTS[type(fact)]
+        level = event.level(fact)
+        if news or level == "debug":
+            login = {} if isinstance(fact, ClockStepped) else {"login": fact.login}
+            getattr(structlog.get_logger(), level)(event.name, **login, **event.fields(fact))
