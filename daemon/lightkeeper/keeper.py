@@ -35,6 +35,7 @@ from lightkeeper.ports import (
     Failed,
     Foreign,
     Found,
+    IfForeign,
     Output,
     Pending,
     Put,
@@ -228,7 +229,8 @@ class Keeper:
         place, held = step.place, self.state.held
         if held is None:
             return ()
-        seen = await self._outputs[place.output].read(place, held)
+        spared = None if self._may_replace(place) else self.state.ours
+        seen = await self._outputs[place.output].read(place, held, spared)
         login, now = self.state.login, self._now()
         if not isinstance(seen, Found):
             return [self._not_reached(place, seen, now)]
@@ -259,7 +261,7 @@ class Keeper:
             credential=held,
             ours=self.state.ours,
             former=self.state.former_registries,
-            replace_foreign=step.replace_foreign,
+            if_foreign=self._if_foreign(step),
         )
         outcome = await self._outputs[place.output].deliver(place, delivery)
         login, now = self.state.login, self._now()
@@ -284,6 +286,15 @@ class Keeper:
                 return [self._not_reached(place, outcome, now)]
             case _:
                 assert_never(outcome)
+
+    def _may_replace(self, place: Place) -> bool:
+        known = self.state.places.get(place)
+        return known is None or known.may_replace(self.state.held)
+
+    def _if_foreign(self, step: Deliver) -> IfForeign:
+        if step.replace_foreign:
+            return IfForeign.REPLACE
+        return IfForeign.ASK if self._may_replace(step.place) else IfForeign.SPARE
 
     def _not_reached(self, place: Place, why: Pending | Failed, now: Moment) -> LoginFact:
         login = self.state.login

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto, unique
 from typing import NamedTuple, Protocol, TypeVar
 
 from lightkeeper.core.answer import Answer, Refusal, Verdict
@@ -62,6 +63,17 @@ class Failed:
     detail: str
 
 
+@unique
+class IfForeign(Enum):
+    """What a delivery does about credentials for our registry that we did not write."""
+
+    ASK = auto()
+    """It writes nothing and tells, so that the registry can be asked first."""
+    REPLACE = auto()
+    SPARE = auto()
+    """They stay. Ours is renewed beside them, and never put in their place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A login's credential on its way into a place."""
@@ -72,7 +84,7 @@ class Delivery:
     """What this login wrote before, and may write over."""
     former: frozenset[RegistryHost]
     """Registries of this login whose entries are to go."""
-    replace_foreign: bool
+    if_foreign: IfForeign
 
 
 class Clock(Protocol):
@@ -125,8 +137,13 @@ class Output(Protocol):
         """Where it delivers to."""
         ...
 
-    async def read(self, place: Place, held: Credential) -> Found | Pending | Failed:
-        """What `place` holds for the registry of `held`."""
+    async def read(
+        self, place: Place, held: Credential, spared: frozenset[Digest] | None
+    ) -> Found | Pending | Failed:
+        """What `place` holds for the registry of `held`.
+
+        With `spared`, our digests, whatever holds none of them is to stay, and leaves it settled.
+        """
         ...
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:

@@ -406,7 +406,6 @@ def test_holds_what_clients_would_use_under_the_bare_key() -> None:
     "auths",
     [
         "",
-        f'"https://{HOST}": {{"auth": "dTpw"}}',
         f'"{HOST}": null',
         f'"{HOST}": {{}}',
         f'"{HOST}": 1',
@@ -414,6 +413,37 @@ def test_holds_what_clients_would_use_under_the_bare_key() -> None:
 )
 def test_holds_nothing_where_clients_would_find_nothing(auths: str) -> None:
     assert parse(f'{{"auths": {{{auths}}}}}'.encode()).holds(HOST) is None
+
+
+@pytest.mark.parametrize("key", ["https://{}", "{}/v1/", "{}/sr"])
+def test_holds_what_clients_take_where_no_bare_key_is(key: str) -> None:
+    theirs = digest_of("AWS", Secret("theirs"))
+    beside = entry(key.format(HOST), "theirs")
+
+    assert parse(f'{{"auths": {{{beside}}}}}'.encode()).holds(HOST) == theirs
+    assert parse(f'{{"auths": {{{beside}, {OURS}}}}}'.encode()).holds(HOST) == NEW.digest
+
+
+@pytest.mark.parametrize("key", ["https://{}", "{}/v1/", "{}/sr"])
+def test_what_is_spared_stays_beside_an_entry_of_ours_that_is_renewed(key: str) -> None:
+    """An operator who has foreign credentials reported keeps them, and has a fresh login."""
+    former = digest_of("AWS", Secret("former"))
+    mine, theirs = entry(HOST, "former"), entry(key.format(HOST), "theirs")
+    document = parse(f'{{"auths": {{{mine}, {theirs}}}}}'.encode())
+
+    after = put(document, [NEW], {NEW.digest, former})
+
+    assert not document.is_taken(HOST, {NEW.digest, former})
+    assert after.holds(HOST) == NEW.digest
+    assert after.foreign(HOST, {NEW.digest})
+    assert not put(parse(after.data), [NEW], {NEW.digest, former}).is_changed
+
+
+def test_an_alias_without_an_entry_of_ours_is_taken() -> None:
+    document = parse(f'{{"auths": {{{entry(f"https://{HOST}", "theirs")}}}}}'.encode())
+
+    assert document.is_taken(HOST, {NEW.digest})
+    assert not parse(b"{}").is_taken(HOST, {NEW.digest})
 
 
 @pytest.mark.parametrize("key", ["{}", "https://{}", "{}/", "{}/sr"])

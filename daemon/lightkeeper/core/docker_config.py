@@ -79,11 +79,15 @@ class Document:
         return _bounded(text.encode(errors="surrogateescape"))
 
     def holds(self, host: RegistryHost) -> Digest | None:
-        """Of what clients would use for `host` under its bare key; None if there is no such."""
+        """Of what clients would use for `host`; None if there is nothing that they could.
+
+        That is the bare key, or without it any other that names the host alone.
+        """
         for entry in reversed(self.entries):
             if entry.key == host:
                 return digest_in(entry.value)
-        return None
+        beside = (digest_in(entry.value) for entry in self.entries if _is_beside(entry, host))
+        return next((digest for digest in beside if digest), None)
 
     def foreign(self, host: RegistryHost, ours: Collection[Digest]) -> bool:
         """Whether `put` would overwrite or remove an entry for `host` that is none of `ours`.
@@ -91,10 +95,20 @@ class Document:
         An entry that is null, `{}` or not even an object is nobody's.
         """
         return any(
-            isinstance(entry.value, dict) and entry.value and digest_in(entry.value) not in ours
+            _is_foreign(entry, ours)
             for entry in self.entries
-            if aim(entry.key) in ((host, Form.BARE), (host, Form.ALIAS), (host, Form.PUSHED))
+            if entry.key == host or _is_beside(entry, host)
         )
+
+    def is_taken(self, host: RegistryHost, ours: Collection[Digest]) -> bool:
+        """Whether what clients would use for `host` is none of `ours`.
+
+        Beside a bare entry of ours others may stand: clients use ours.
+        """
+        bare = [entry for entry in self.entries if entry.key == host]
+        if bare and digest_in(bare[-1].value) in ours:
+            return False
+        return self.foreign(host, ours)
 
 
 def parse(data: bytes | None) -> Document:
@@ -125,14 +139,19 @@ def parse(data: bytes | None) -> Document:
     )
 
 
-def put(document: Document, credentials: Collection[Credential]) -> Document:
+def put(
+    document: Document,
+    credentials: Collection[Credential],
+    spared: Collection[Digest] | None = None,
+) -> Document:
     """The document with an entry for each credential, and none beside it that clients may prefer.
 
     An entry holds `auth` and nothing else: a token beside it would be sent in its place. Unchanged
-    if all is so already.
+    if all is so already. With `spared`, the digests of ours, what stands beside an entry and holds
+    none of them stays as it is.
     """
     auths: dict[str, str] = {each.registry: _auth(each) for each in credentials}
-    entries, notices = _renewed(document, auths)
+    entries, notices = _renewed(document, auths, spared)
     met = {entry.key for entry in entries}
     added = [_entry(document.layout, host, auths[host]) for host in auths if host not in met]
     sections = (*document.before, *document.after)
@@ -168,7 +187,19 @@ def take_out(document: Document, host: RegistryHost, ours: Collection[Digest]) -
     )
 
 
-def _renewed(document: Document, auths: Mapping[str, str]) -> tuple[list[Member], set[Notice]]:
+def _is_beside(entry: Member, host: RegistryHost) -> bool:
+    """Whether clients may take it for `host` although its key is not the bare one."""
+    return aim(entry.key) in ((host, Form.ALIAS), (host, Form.PUSHED))
+
+
+def _is_foreign(entry: Member, ours: Collection[Digest]) -> bool:
+    value = entry.value
+    return isinstance(value, dict) and bool(value) and digest_in(value) not in ours
+
+
+def _renewed(
+    document: Document, auths: Mapping[str, str], spared: Collection[Digest] | None
+) -> tuple[list[Member], set[Notice]]:
     """The entries, those of our hosts as they should be, and what there is to say of them."""
     entries: list[Member] = []
     notices = set(document.notices)
@@ -178,7 +209,7 @@ def _renewed(document: Document, auths: Mapping[str, str]) -> tuple[list[Member]
         auth = auths.get(host)
         if auth is None:
             entries.append(entry)
-        elif form is Form.PATH:
+        elif form is Form.PATH or _is_spared(entry, form, spared):
             entries.append(entry)
             notices.add(Notice.SHADOWING_ENTRY)
         elif form is Form.ALIAS:
@@ -190,6 +221,10 @@ def _renewed(document: Document, auths: Mapping[str, str]) -> tuple[list[Member]
             if form is Form.PUSHED:
                 notices.add(Notice.PATH_ENTRY_RENEWED)
     return entries, notices
+
+
+def _is_spared(entry: Member, form: Form, ours: Collection[Digest] | None) -> bool:
+    return ours is not None and form is not Form.BARE and _is_foreign(entry, ours)
 
 
 def _auth(credential: Credential) -> str:

@@ -76,7 +76,7 @@ def plan(state: LoginState, now: Moment) -> Plan:
         for step, at in _place_steps(state, place, now):
             if at <= now.boot:
                 start.append(step)
-            elif place.drift or place.touched:
+            elif (place.drift and isinstance(step, Deliver)) or place.touched:
                 wakes.append(at)
     delivers = any(isinstance(step, Deliver) for step in start)
     return Plan(

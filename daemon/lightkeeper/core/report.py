@@ -5,7 +5,7 @@ Instants stand on the server's clock, by which credentials expire.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
@@ -91,7 +91,8 @@ class LoginReport:
     consecutive_failures: int
     failure: Failure | None
     verdict: Verdict | None
-    is_superseded: bool
+    is_refused: bool
+    """Whether the registry no longer takes what it took before."""
     skew: timedelta
     """How far the wall clock here is ahead of the server's."""
     renewals: int
@@ -126,7 +127,8 @@ class NotReady:
     """Empty if it is the login itself."""
     place: str
     reason: str
-    """A reason word, or `pending` before anything has failed."""
+    """A reason word; where nothing failed, the cause of a drift, `rejected`, `expired` or
+    `pending`."""
     sentence: str
 
 
@@ -136,9 +138,10 @@ def report(logins: Sequence[tuple[LoginState, str]], now: Moment) -> Report:
 
 
 def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
-    """What is not ready: logins with too little left, and outputs none of whose places hold theirs.
+    """What is not ready, login by login.
 
-    With `every_place` each place has to hold it.
+    A login with too little left, or that the registry no longer takes; an output none of whose
+    places holds what is held. With `every_place` each place has to hold it.
     """
     return tuple(one for login in report.logins for one in _unready(login, every_place=every_place))
 
@@ -169,7 +172,7 @@ def _login(state: LoginState, region: str, now: Moment) -> LoginReport:
         consecutive_failures=max(0, state.attempts - state.renewing),
         failure=state.failure,
         verdict=state.verdict,
-        is_superseded=state.is_superseded(now),
+        is_refused=state.is_refused,
         skew=state.clock.skew,
         renewals=state.renewals,
         renewal_failures=state.renewal_failures,
@@ -210,36 +213,48 @@ def _standing(state: LoginState, place: PlaceState, now: Moment) -> Standing:
 
 
 def _unready(login: LoginReport, *, every_place: bool) -> Iterator[NotReady]:
-    if not login.is_fresh:
-        reason = login.failure.reason if login.failure else "pending"
-        yield NotReady(
-            login=login.login, output="", place="", reason=reason, sentence=_why_not_fresh(login)
-        )
+    if not login.is_fresh or login.is_refused:
+        yield _lacking(login)
     for output in login.outputs:
         wrong = [place for place in output.places if place.standing is not Standing.OK]
         if every_place or len(wrong) == len(output.places):
-            yield from _misplaced(login, wrong)
+            yield from (_misplaced(login, place) for place in wrong)
 
 
-def _misplaced(login: LoginReport, places: Iterable[PlaceReport]) -> Iterator[NotReady]:
-    for place in places:
-        failure = place.failure
-        if failure is not None:
-            said = f"{failure.detail}. {advice(failure, of_delivery=True)}"
-        else:
-            said = place.pending or "what is held is not delivered there yet."
-        yield NotReady(
-            login=login.login,
-            output=place.place.output,
-            place=place.place.name,
-            reason=failure.reason if failure else place.standing,
-            sentence=f"{login.login} at {place.place.name}: {said}",
-        )
+def _lacking(login: LoginReport) -> NotReady:
+    if login.is_refused:
+        word, has = Verdict.REJECTED.value, "is refused by the registry that took it before"
+    elif login.is_valid:
+        word, has = "pending", "has little time left"
+    else:
+        word, has = "expired" if login.expires_at else "pending", "has no valid credential"
+    failure = login.failure
+    if failure is None:
+        does = "an attempt is under way" if login.is_renewing else "an attempt is to come"
+        said = f"{has}; {does}."
+    else:
+        word = failure.reason
+        said = f"{has}: {_told(failure, of_delivery=False)}"
+    return NotReady(
+        login=login.login, output="", place="", reason=word, sentence=f"{login.login} {said}"
+    )
 
 
-def _why_not_fresh(login: LoginReport) -> str:
-    has = "has little time left" if login.is_valid else "has no valid credential"
-    if login.failure is None:
-        return f"{login.login} {has}; an attempt is under way or about to start."
-    said = f"{login.failure.reason}: {login.failure.detail}"
-    return f"{login.login} {has}, {said}. {advice(login.failure, of_delivery=False)}"
+def _misplaced(login: LoginReport, place: PlaceReport) -> NotReady:
+    if place.failure is not None:
+        word, said = place.failure.reason.value, _told(place.failure, of_delivery=True)
+    elif place.drift is not None:
+        word, said = place.drift.value, f"somebody else {place.drift} our entry; it is repaired."
+    elif place.standing is Standing.FAILING:
+        word, said = "expired", "it holds a credential that has expired."
+    else:
+        word, said = "pending", place.pending or "what is held is not there yet."
+    name = place.place
+    sentence = f"{login.login} at {name.name}: {said}"
+    return NotReady(
+        login=login.login, output=name.output, place=name.name, reason=word, sentence=sentence
+    )
+
+
+def _told(failure: Failure, *, of_delivery: bool) -> str:
+    return f"{failure.detail} ({failure.reason}). {advice(failure, of_delivery=of_delivery)}"

@@ -48,9 +48,10 @@ def span(duration: timedelta) -> str:
 def sentence(login: LoginReport) -> str:
     """How long the login lasts as it is, or why it does not."""
     if login.expires_at is not None and login.is_valid:
-        until = f"{login.expires_at:%H:%MZ} ({span(login.remaining)})"
+        day = "%Y-%m-%d " if login.remaining >= timedelta(days=1) else ""
+        until = f"{login.expires_at:{day}%H:%MZ} ({span(login.remaining)})"
         said = f"without another renewal the login lasts until {until}"
-        if login.is_superseded:
+        if login.is_refused:
             return f"{said}, but the registry refuses it: another caller seems to end our logins"
         return said
     if login.expires_at is not None:
@@ -80,6 +81,10 @@ def _login(login: LoginReport) -> Document:
         "consecutive_failures": login.consecutive_failures,
         "failure": _failure(login.failure, of_delivery=False),
         "unsaved": _failure(login.unsaved, of_delivery=True),
+        "bug": _failure(login.bug, of_delivery=False),
+        "renewals": login.renewals,
+        "renewal_failures": dict(login.renewal_failures),
+        "verifications": dict(login.verifications),
         "outputs": [_output(output) for output in login.outputs],
         "facts": [_note(note) for note in login.notes],
     }
@@ -90,6 +95,10 @@ def _output(output: OutputReport) -> Document:
         "output": output.name,
         "earliest_expiry": instant(output.earliest),
         "places_by_state": {standing.value: output.count(standing) for standing in Standing},
+        "changed": output.counts.changed,
+        "unchanged": output.counts.unchanged,
+        "failures": dict(output.counts.failures),
+        "repairs": dict(output.counts.repairs),
         "places": [_place(place) for place in output.places],
     }
 
