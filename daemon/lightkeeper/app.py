@@ -6,30 +6,38 @@ import asyncio
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from lightkeeper.adapters.clock import boot_id
+from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.adapters.timer import LoopAlarm
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, source_fingerprint
-from lightkeeper.core.facts import LoginName
+from lightkeeper.config.model import Config, Login, source_fingerprint
+from lightkeeper.core.answer import Refusal
+from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.fold import fold
+from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import is_settled
 from lightkeeper.core.report import Report
 from lightkeeper.core.saved import begin
+from lightkeeper.core.state import LoginState
 from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, policy_of, view_of
 from lightkeeper.fleet import Fleet
-from lightkeeper.ports import Recorder
+from lightkeeper.keeper import seen_at
+from lightkeeper.ports import Failed, Recorder
 
 if TYPE_CHECKING:
     from lightkeeper.daemon import Daemon
 
 _ONCE: Final = timedelta(seconds=120)
 """How long `once` may take in all: an attempt, a repair that waits, and a delivery."""
+
+_IDENTITY: Final = timedelta(seconds=30)
 
 
 async def run(
@@ -54,8 +62,9 @@ async def run(
     edge = Edge(config)
     with taken(str(config.state_dir)):
         journal = Journal(sys.stdout)
-        journal.configure(config.log)
-        journal.daemon_started(config, loaded.warnings)
+        journal.configure(config.log.format, config.log.level)
+        names = [login.name for login in config.logins]
+        journal.daemon_started(names, str(config.state_dir), loaded.warnings)
         saved, unreadable = edge.store.load()
         for one in unreadable:
             journal.state_unreadable(one.login, one.detail)
@@ -84,24 +93,83 @@ async def once(config: Config, recorder: Recorder) -> Report:
 
 
 def stored(config: Config) -> Report:
-    """How the logins stand by what is kept of them; asks nobody and changes nothing.
+    """How the logins stand by what is kept of them and what their places hold.
 
-    `FileFailure` if the state directory cannot be read.
+    Asks nobody and changes nothing. `FileFailure` if the state directory cannot be read.
     """
     edge = Edge(config)
     saved, _ = edge.store.load()
-    states = [
-        begin(
-            saved.get(LoginName(login.name)),
-            LoginName(login.name),
+    states = []
+    for login in config.logins:
+        name = LoginName(login.name)
+        state = begin(
+            saved.get(name),
+            name,
             policy_of(login, config),
             fingerprint=source_fingerprint(login),
             boot_id=boot_id(),
             now=edge.clock.now(),
         )
-        for login in config.logins
-    ]
+        states.append(_looked(state, login, edge))
     return view_of(config, states, edge.clock)
+
+
+def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
+    """The state with its places read."""
+    places = {
+        Place(output=OutputName(output.name), name=str(output.path)): output
+        for output in login.outputs
+    }
+    state = state.with_places(PlaceState(place=place) for place in places)
+    held = state.held
+    if held is None:
+        return state
+    for place in places:
+        now = edge.clock.now()
+        seen = edge.writers.read(place.name, held, None)
+        state = fold(state, seen_at(state.login, place, seen, now))
+    return state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """What became of our entries in one place."""
+
+    login: LoginName
+    place: str
+    was_there: bool
+    failure: str
+    """Empty if all went well."""
+
+
+def withdraw(config: Config, logins: Collection[str]) -> Iterator[Withdrawn]:
+    """Take the entries of these logins, or of all that are kept, out of every place.
+
+    What is kept of a login goes once all its entries are out.
+    """
+    edge = Edge(config)
+    saved, _ = edge.store.load()
+    for name, kept in saved.items():
+        if logins and name not in logins:
+            continue
+        hosts = {known.registry for known in kept.known}
+        ours = {known.digest for known in kept.known}
+        is_out = True
+        for _, place in kept.places:
+            outcome = edge.writers.withdraw(place, hosts, ours)
+            failure = outcome.detail if isinstance(outcome, Failed) else ""
+            is_out = is_out and not failure
+            yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
+        if is_out:
+            edge.store.remove(name)
+
+
+async def identities(config: Config) -> dict[str, str | Refusal]:
+    """Who AWS takes each login for: an ARN, or why it cannot be told."""
+    sources = Sources(SystemClock())
+    issuers = [sources.issuer(login) for login in config.logins]
+    said = await asyncio.gather(*(issuer.identity(_IDENTITY) for issuer in issuers))
+    return dict(zip((login.name for login in config.logins), said, strict=True))
 
 
 async def _settled(fleet: Fleet, ear: Ear, edge: Edge) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Final
@@ -39,12 +40,13 @@ async def _ask(credential: Credential) -> Verdict:
     """One request, no body read. Raises what a network does."""
     is_local = is_loopback(credential.registry)
     url = f"{'http' if is_local else 'https'}://{credential.registry}/v2/"
-    auth = aiohttp.BasicAuth(credential.username, credential.password.reveal(), encoding="utf-8")
+    pair = f"{credential.username}:{credential.password.reveal()}".encode()
+    headers = {hdrs.AUTHORIZATION: f"Basic {base64.b64encode(pair).decode()}"}
     async with (
         aiohttp.ClientSession(
             headers=_AGENT, trust_env=not is_local, cookie_jar=aiohttp.DummyCookieJar()
         ) as session,
-        session.get(url, auth=auth, allow_redirects=False) as response,
+        session.get(url, headers=headers, allow_redirects=False) as response,
     ):
         if response.status == _OK:
             return Verdict.ACCEPTED
