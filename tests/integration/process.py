@@ -172,13 +172,18 @@ def daemon(
     environment: Mapping[str, str],
     *arguments: str,
     wrapper: tuple[str, ...] = (),
+    from_file: bool = False,
 ) -> Iterator[Daemon]:
-    """Run `lightkeeper run` until the end, with everything below `folder`."""
+    """Run `lightkeeper run` until the end, with everything below `folder`.
+
+    With `from_file` the configuration says where state and listener are.
+    """
     folder.mkdir(exist_ok=True)
+    where = ("--state-dir", str(folder / "state"), "--listen", "127.0.0.1:0")
     command = [
         *(*wrapper, sys.executable, "-m", "lightkeeper", "run"),
-        *("--state-dir", str(folder / "state"), "--socket", str(folder / "control.sock")),
-        *("--listen", "127.0.0.1:0", "--log-format", "json"),
+        *("--socket", str(folder / "control.sock"), "--log-format", "json"),
+        *(() if from_file else where),
         *arguments,
     ]
     with subprocess.Popen(
