@@ -135,6 +135,13 @@ def test_the_instants_of_a_credential_stand_on_the_servers_clock() -> None:
     assert told.logins[0].skew == 2 * HOUR
 
 
+def test_a_login_is_fresh_by_the_servers_clock() -> None:
+    ahead = ServerClock(at=NOON, seen=Moment(wall=NOON + 2 * HOUR, boot=at().boot))
+    now = Moment(wall=NOON + 10 * HOUR, boot=at(8 * HOUR).boot)
+
+    assert report([(replace(holding(), clock=ahead), "")], now).logins[0].is_fresh
+
+
 def test_a_failure_moves_the_next_attempt_and_leaves_what_is_due() -> None:
     state = after(
         holding(), started(6 * HOUR, Why.DUE), failed(6 * HOUR, Reason.THROTTLED, draw=0.0)

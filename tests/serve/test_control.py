@@ -1,0 +1,227 @@
+"""The control socket: whom it answers, what it bears, what it leaves alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from lightkeeper.serve.control import Control, ControlSocketTakenError, Line, Request
+
+STRANGER = 65534
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """Short enough for a socket, in a directory that strangers may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="lk-"))
+    folder.chmod(0o755)
+    yield folder / "control.sock"
+    shutil.rmtree(folder)
+
+
+async def echo(request: Request) -> AsyncIterator[Line]:
+    """Two lines: what was asked, and the end."""
+    yield {"asked": request}
+    yield {"end": True}
+
+
+@asynccontextmanager
+async def serving(path: Path) -> AsyncIterator[Control]:
+    control = Control(path, echo)
+    await control.start()
+    try:
+        yield control
+    finally:
+        await control.close()
+
+
+async def told(path: Path, request: bytes) -> list[object]:
+    """The lines that come back for these bytes."""
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    try:
+        writer.write(request)
+        await writer.drain()
+        answer = await reader.read()
+    except ConnectionError:
+        return []
+    finally:
+        writer.close()
+    return [json.loads(line) for line in answer.splitlines()]
+
+
+async def test_a_request_is_answered_line_by_line(path: Path) -> None:
+    async with serving(path):
+        lines = await told(path, b'{"ask":"status"}\n')
+
+    assert lines == [{"asked": {"ask": "status"}}, {"end": True}]
+
+
+async def test_nobody_else_may_open_the_socket(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with serving(path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert os.umask(0) == 0, "the umask is as it was"
+    finally:
+        os.umask(before)
+
+
+async def test_its_directory_is_made_for_its_owner_alone(path: Path) -> None:
+    inner = path.parent / "run" / "control.sock"
+
+    async with serving(inner):
+        assert stat.S_IMODE(inner.parent.stat().st_mode) == 0o700
+
+
+ASK_AS_A_STRANGER = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect(sys.argv[1])
+    try:
+        client.sendall(b'{"ask":"status"}\\n')
+        print(client.recv(4096))
+    except ConnectionError:
+        print(b"")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+async def test_a_stranger_is_not_answered_even_where_the_mode_lets_one_in(path: Path) -> None:
+    async with serving(path):
+        path.chmod(0o666)
+        asking = await asyncio.create_subprocess_exec(
+            "/usr/bin/python3", "-c", ASK_AS_A_STRANGER, str(path), user=STRANGER, stdout=-1
+        )
+        out, _ = await asking.communicate()
+
+        assert out == b"b''\n"
+        assert await told(path, b"{}\n"), "we still are"
+
+
+BAD = {
+    "no JSON": b"status\n",
+    "no object": b'["status"]\n',
+    "no text": b'{"ask":"\xff"}\n',
+    "nothing": b"\n",
+    "too deep": b"[" * 60_000 + b"\n",
+    "too long": b'{"ask":"' + b"x" * 70_000 + b'"}\n',
+    "too long, no end": b"x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("request_", BAD.values(), ids=BAD)
+async def test_what_is_no_request_is_not_answered_and_harms_nobody(
+    path: Path, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(path):
+        assert await told(path, request_) == []
+        assert await told(path, b"{}\n") == [{"asked": {}}, {"end": True}]
+
+    assert caplog.records == []
+
+
+async def test_sixteen_talk_at_once_and_one_more_is_sent_away(path: Path) -> None:
+    async with serving(path):
+        waiting = [await asyncio.open_unix_connection(str(path)) for _ in range(16)]
+        assert await told(path, b"{}\n") == []
+        reader, writer = waiting.pop()
+        writer.write(b"{}\n")
+        assert await reader.readline() == b'{"asked": {}}\n'
+        writer.close()
+        await reader.read()
+        assert await told(path, b"{}\n") != []
+        for _, writer in waiting:
+            writer.close()
+
+
+async def test_one_who_leaves_in_the_middle_is_no_failure(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(path):
+        _, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(b"{}\n")
+        writer.close()
+        assert await told(path, b"{}\n") != []
+
+    assert caplog.records == []
+
+
+async def test_a_second_daemon_is_told_that_the_socket_is_taken(path: Path) -> None:
+    async with serving(path):
+        with pytest.raises(ControlSocketTakenError, match=str(path)):
+            await Control(path, echo).start()
+        assert await told(path, b"{}\n") != []
+
+
+async def test_a_socket_that_a_crash_left_behind_is_taken_over(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+
+    async with serving(path):
+        assert await told(path, b"{}\n") != []
+
+
+async def test_a_file_that_is_no_socket_is_not_deleted(path: Path) -> None:
+    """A path that was mistyped in the configuration costs nobody a file."""
+    path.write_text("precious")
+
+    with pytest.raises(OSError, match="in use"):
+        await Control(path, echo).start()
+
+    assert path.read_text() == "precious"
+
+
+async def test_at_the_end_the_socket_is_gone(path: Path) -> None:
+    async with serving(path):
+        assert path.exists()
+
+    assert not path.exists()
+
+
+async def test_closing_what_never_listened_is_no_failure(path: Path) -> None:
+    await Control(path, echo).close()
+
+
+STOP_IN_THE_MIDDLE = """
+import asyncio, sys
+from pathlib import Path
+from lightkeeper.serve.control import Control
+
+async def forever(request):
+    yield {"begun": True}
+    await asyncio.Event().wait()
+
+async def main():
+    control = Control(Path(sys.argv[1]), forever)
+    await control.start()
+    reader, writer = await asyncio.open_unix_connection(sys.argv[1])
+    writer.write(b"{}\\n")
+    print(await reader.readline())
+    await control.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_daemon_that_stops_in_the_middle_of_an_answer_prints_no_traceback(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOP_IN_THE_MIDDLE, str(path)],
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+
+    assert done.stdout == b"b'{\"begun\": true}\\n'\n"
+    assert done.stderr == b""
