@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.state_dir import taken
@@ -44,9 +43,10 @@ async def run(
     loaded: Loaded,
     *,
     load: Callable[[], Loaded],
+    log: TextIO,
     began: Callable[[Daemon], None] = lambda _: None,
 ) -> None:
-    """Run a daemon until a signal ends it; `began` is given it before it starts.
+    """Run a daemon that logs to `log` until a signal ends it; `began` gets it before it starts.
 
     `StateDirTakenError` if another serves the same state directory; `OSError`, `FileFailure` if
     that directory or the control socket cannot be used.
@@ -61,7 +61,7 @@ async def run(
     config = loaded.config
     edge = Edge(config)
     with taken(str(config.state_dir)):
-        journal = Journal(sys.stdout)
+        journal = Journal(log)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
         journal.daemon_started(names, str(config.state_dir), loaded.warnings)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -59,32 +59,32 @@ _SHORTEST: Final = 10
 async def _demo(args: argparse.Namespace) -> None:
     from lightkeeper import app
     from lightkeeper.simulator import Settings, simulate
-    from lightkeeper.telemetry import logs
 
     folder = args.dir.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    is_live = sys.stdout.isatty() and not args.plain
+    # What an earlier demo held is of a simulator that is gone.
+    (folder / "config.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "state", ignore_errors=True)
     lifetime = timedelta(seconds=args.lifetime)
     async with simulate(Settings(lifetime=lifetime)) as simulator:
         _enter(simulator.environment())
         load = _loader(args.listen, folder)
         loaded = load()
         sys.stdout.write(f"Docker config: {folder / 'config.json'}\n")
-        if is_live:
-            logs.configure("json", "error", StringIO())
+        if sys.stdout.isatty() and not args.plain:
             await _live(loaded, load)
         else:
-            logs.configure("auto", "info", sys.stdout)
-            await app.run(loaded, load=load)
+            await app.run(loaded, load=load, log=sys.stdout)
 
 
 async def _live(loaded: Loaded, load: Callable[[], Loaded]) -> None:
+    """With a picture in place of the log."""
     from lightkeeper import app
     from lightkeeper.cli.screen import Screen
 
     screen = Screen()
-    with screen.showing():
-        await app.run(loaded, load=load, began=screen.show)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, screen.showing():  # noqa: ASYNC230, PTH123
+        await app.run(loaded, load=load, log=nowhere, began=screen.show)
 
 
 def _enter(environment: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     logs.configure(log.format, log.level, sys.stdout)
     config = loaded.config
     try:
-        asyncio.run(app.run(loaded, load=load))
+        asyncio.run(app.run(loaded, load=load, log=sys.stdout))
     except StateDirTakenError as exc:
         return _cannot(
             f"{config.state_dir} is served by another daemon (process {exc}); two of them would end"
