@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lightkeeper.cli.painting import painted
 from lightkeeper.cli.words import FACTS
-from lightkeeper.core.report import LoginReport, Standing
-from lightkeeper.core.status import span
+from lightkeeper.core.status import as_document
 
 if TYPE_CHECKING:
     from lightkeeper.daemon import Daemon
@@ -36,47 +35,24 @@ class Screen:
     @contextmanager
     def showing(self) -> Iterator[None]:
         """Keep the terminal current until the end."""
-        with Live(
-            get_renderable=self._picture,
-            console=Console(),
-            refresh_per_second=_PER_SECOND,
-            transient=False,
-        ):
+        with Live(get_renderable=self._picture, console=Console(), refresh_per_second=_PER_SECOND):
             yield
 
     def _picture(self) -> RenderableType:
         if self._daemon is None:
             return Text("starting …")
-        logins = self._daemon.view().logins
+        logins = as_document(self._daemon.view())["logins"]
         address = self._daemon.address
         served = f"http://{address}/  (metrics, status)" if address else "nowhere"
-        head = Text.assemble(("Lightkeeper demo", "bold"), f"   {served}   Ctrl-C ends it")
-        return Group(Text(""), head, Text(""), *map(_login, logins), Text(""), _facts(logins))
+        head = Text.assemble(("Lightkeeper demo", "bold"), f"   {served}   Ctrl-C ends it\n")
+        return Group(Text(""), head, *map(painted, logins), Text(""), _facts(logins))
 
 
-def _login(login: LoginReport) -> RenderableType:
+def _facts(logins: list[dict[str, Any]]) -> RenderableType:
+    facts = sorted((fact for login in logins for fact in login["facts"]), key=lambda one: one["at"])
     table = Table.grid(padding=(0, 2))
-    share = login.remaining / login.lifetime if login.lifetime else 0.0
-    color = "green" if login.is_fresh else "yellow" if login.is_valid else "red"
-    bar = ProgressBar(total=1.0, completed=share, width=40, complete_style=color)
-    left = span(login.remaining) if login.is_valid else "no valid login"
-    table.add_row(Text(login.login, "bold"), bar, Text(f"{left} left" if login.is_valid else left))
-    counts = f"{login.renewals} renewals, {sum(login.renewal_failures.values())} failures"
-    due = f"next due {login.due:%H:%M:%SZ}" if login.due else ""
-    table.add_row("", Text(login.registry or "", "dim"), Text(f"{counts}   {due}", "dim"))
-    for output in login.outputs:
-        for place in output.places:
-            ok = place.standing is Standing.OK
-            mark = ("✓ ", "green") if ok else ("… ", "yellow")
-            table.add_row("", Text.assemble(mark, place.place.name), Text(place.standing, "dim"))
-    return table
-
-
-def _facts(logins: tuple[LoginReport, ...]) -> RenderableType:
-    notes = sorted((note for login in logins for note in login.notes), key=lambda note: note.at)
-    table = Table.grid(padding=(0, 2))
-    for note in notes[-_LAST:]:
-        said = FACTS.get(note.fact, note.fact)
-        detail = " ".join(part for part in (note.word, note.detail) if part)
-        table.add_row(Text(f"{note.at:%H:%M:%SZ}", "dim"), Text(said), Text(detail, "dim"))
+    for fact in facts[-_LAST:]:
+        said = FACTS.get(fact["fact"], fact["fact"])
+        detail = " ".join(part for part in (fact["word"], fact["place"], fact["detail"]) if part)
+        table.add_row(Text(fact["at"], "dim"), Text(said), Text(detail, "dim"))
     return table

@@ -83,13 +83,28 @@ def _print(logins: list[Document], *, is_running: bool, is_one: bool) -> None:
     if not is_running:
         sys.stdout.write("no daemon is running here; this is what its store holds\n")
     for login in logins:
-        mark = "ok" if login["fresh"] else "low" if login["valid"] else "NO LOGIN"
-        sys.stdout.write(f"{login['login']}  [{mark}]  {login['sentence']}\n")
-        for line in _lines(login, is_running=is_running):
-            sys.stdout.write(f"  {line}\n")
+        if sys.stdout.isatty():
+            _paint(login)
+        else:
+            _write(login, is_running=is_running)
         if is_one:
             for line in _more(login):
                 sys.stdout.write(f"  {line}\n")
+
+
+def _paint(login: Document) -> None:
+    from rich.console import Console
+
+    from lightkeeper.cli.painting import painted
+
+    Console().print(painted(login))
+
+
+def _write(login: Document, *, is_running: bool) -> None:
+    mark = "ok" if login["fresh"] else "low" if login["valid"] else "NO LOGIN"
+    sys.stdout.write(f"{login['login']}  [{mark}]  {login['sentence']}\n")
+    for line in _lines(login, is_running=is_running):
+        sys.stdout.write(f"  {line}\n")
 
 
 def _lines(login: Document, *, is_running: bool) -> list[str]:

@@ -1,0 +1,275 @@
+"""The ports of a keeper as small classes: the test is the world, and holds the clock.
+
+`Gate` lets a test hold a call open: it is entered, and left when the test says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from lightkeeper.attempt import Source
+from lightkeeper.core.answer import Answer, Refusal, Verdict
+from lightkeeper.core.credential import Credential, Digest, Secret
+from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName, Place
+from lightkeeper.core.moment import Moment
+from lightkeeper.core.saved import Saved
+from lightkeeper.fleet import Fleet
+from lightkeeper.keeper import Keeper, World
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put
+from tests.core.making import LIFETIME, NONE, OUTPUT, at
+
+REGISTRY = "registry.test"
+
+
+@dataclass
+class HandClock:
+    """Both clocks stand where the test put them: so long after noon."""
+
+    passed: timedelta = NONE
+
+    def now(self) -> Moment:
+        return at(self.passed)
+
+    def monotonic(self) -> timedelta:
+        return self.passed
+
+
+@dataclass
+class HandAlarm:
+    """Remembers what is set; the test rings."""
+
+    bells: dict[LoginName, Callable[[], None]] = field(default_factory=dict)
+    times: dict[LoginName, datetime | None] = field(default_factory=dict)
+
+    def set(self, name: LoginName, at: datetime | None, ring: Callable[[], None]) -> None:
+        self.bells[name] = ring
+        self.times[name] = at
+
+    def cancel(self, name: LoginName) -> None:
+        self.bells.pop(name, None)
+        self.times.pop(name, None)
+
+    def beat(self) -> None:
+        for ring in tuple(self.bells.values()):
+            ring()
+
+
+@dataclass
+class MemoryStore:
+    """Keeps what it is given; with `failure` it takes nothing."""
+
+    kept: dict[str, Saved] = field(default_factory=dict)
+    failure: Failed | None = None
+
+    async def save(self, saved: Saved) -> Failed | None:
+        if self.failure is None:
+            self.kept[saved.login] = saved
+        return self.failure
+
+    async def forget(self, login: LoginName) -> Failed | None:
+        self.kept.pop(login, None)
+        return None
+
+
+@dataclass
+class Notebook:
+    """A Recorder that writes down what happened, and wakes whoever waits for it."""
+
+    facts: list[LoginFact | ClockStepped] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+        self.facts.append(fact)
+        self._changed.set()
+
+    def of(self, kind: type[LoginFact], login: str = "") -> list[LoginFact]:
+        """The facts of one kind, of one login if it is named."""
+        return [
+            fact
+            for fact in self.facts
+            if isinstance(fact, kind) and (not login or fact.login == login)
+        ]
+
+    async def until(self, kind: type[LoginFact], count: int = 1, login: str = "") -> LoginFact:
+        """The `count`-th fact of that kind, waited for."""
+        while len(found := self.of(kind, login)) < count:
+            self._changed.clear()
+            await self._changed.wait()
+        return found[count - 1]
+
+
+@dataclass
+class Gate:
+    """Where calls are held; open until the test closes it."""
+
+    entered: int = 0
+    inside: int = 0
+    most: int = 0
+    """The most that were inside at the same time."""
+    is_open: asyncio.Event = field(default_factory=asyncio.Event)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.is_open.set()
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        self.entered += 1
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        self._moved.set()
+        try:
+            await self.is_open.wait()
+            yield
+        finally:
+            self.inside -= 1
+
+    async def until_entered(self, count: int = 1) -> None:
+        while self.entered < count:
+            self._moved.clear()
+            await self._moved.wait()
+
+
+@dataclass
+class FakeIssuer:
+    """Answers from a list, then with ever new credentials; an exception in it is raised."""
+
+    clock: HandClock
+    answers: list[Answer | Refusal | Exception] = field(default_factory=list)
+    gate: Gate = field(default_factory=Gate)
+    calls: list[timedelta] = field(default_factory=list)
+    """When it was called, after noon."""
+    seen_in_store: list[bool] = field(default_factory=list)
+    """Whether the store knew of the attempt when the call came."""
+    knows: Callable[[], bool] = lambda: False
+
+    async def issue(self, deadline: timedelta) -> Answer | Refusal:
+        self.calls.append(self.clock.passed)
+        self.seen_in_store.append(self.knows())
+        async with self.gate.passing():
+            answer = self.answers.pop(0) if self.answers else self.fresh()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def fresh(self, lifetime: timedelta = LIFETIME, registry: str = REGISTRY) -> Answer:
+        """A good answer, unlike any before."""
+        return an_answer(self.clock.now(), len(self.calls), lifetime=lifetime, registry=registry)
+
+
+def an_answer(
+    now: Moment, serial: int, *, lifetime: timedelta = LIFETIME, registry: str = REGISTRY
+) -> Answer:
+    """What Lightsail says when all is well."""
+    return Answer(
+        registry=f"https://{registry}",
+        username="AWS",
+        password=Secret(f"simulated-{serial}"),
+        expires_at=now.wall + lifetime,
+        date=now.wall,
+        received=now,
+    )
+
+
+@dataclass
+class FakeVerifier:
+    """Says of every credential what the test says, `accepted` by default."""
+
+    verdicts: dict[Digest, Verdict] = field(default_factory=dict)
+    asked: list[Digest] = field(default_factory=list)
+    bug: Exception | None = None
+
+    async def verify(self, credential: Credential, deadline: timedelta) -> Verdict:
+        self.asked.append(credential.digest)
+        if self.bug is not None:
+            raise self.bug
+        return self.verdicts.get(credential.digest, Verdict.ACCEPTED)
+
+
+@dataclass
+class FakeOutput:
+    """Places that hold a digest each; the test may fill them, close the gate, or plant a bug."""
+
+    names: tuple[str, ...] = ("/a/config.json",)
+    name: OutputName = OUTPUT
+    replaces_foreign: bool = True
+    gate: Gate = field(default_factory=Gate)
+    held: dict[str, Digest | None] = field(default_factory=dict)
+    failures: dict[str, Failed | Pending | Exception] = field(default_factory=dict)
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    def places(self) -> Iterable[Place]:
+        return [Place(self.name, name) for name in self.names]
+
+    async def read(
+        self, place: Place, held: Credential, spared: frozenset[Digest] | None
+    ) -> Found | Pending | Failed:
+        digest = self.held.get(place.name)
+        is_spared = spared is not None and digest is not None and digest not in spared
+        return Found(digest=digest, settled=digest == held.digest or is_spared)
+
+    async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
+        async with self.gate.passing():
+            failure = self.failures.get(place.name)
+        if isinstance(failure, Exception):
+            raise failure
+        if failure is not None:
+            return failure
+        self.deliveries.append(delivery)
+        changed = self.held.get(place.name) != delivery.credential.digest
+        self.held[place.name] = delivery.credential.digest
+        return Put(changed=changed, notices=frozenset())
+
+
+@dataclass
+class Edge:
+    """Everything that keepers of one test share, and a source for each login."""
+
+    clock: HandClock = field(default_factory=HandClock)
+    alarm: HandAlarm = field(default_factory=HandAlarm)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    notebook: Notebook = field(default_factory=Notebook)
+    verifier: FakeVerifier = field(default_factory=FakeVerifier)
+
+    def world(self) -> World:
+        return World(
+            clock=self.clock,
+            alarm=self.alarm,
+            store=self.store,
+            recorder=self.notebook,
+            random=Random(1),  # noqa: S311 - draws spread renewals, they are no secrets
+            boot_id="boot",
+        )
+
+    def issuer(self) -> FakeIssuer:
+        return FakeIssuer(self.clock)
+
+    def source(self, issuer: FakeIssuer) -> Source:
+        return Source(issuer=issuer, endpoint=None, verifier=self.verifier, clock=self.clock)
+
+    def pass_on(self, span: timedelta) -> None:
+        """Time goes by, and every bell rings."""
+        self.clock.passed += span
+        self.alarm.beat()
+
+
+@asynccontextmanager
+async def running(what: Keeper | Fleet) -> AsyncIterator[None]:
+    """Run it while the block lasts."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(what.run(), name="under test")
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def turns(count: int = 20) -> None:
+    """Let everything that can go on do so; for promises that nothing happens."""
+    for _ in range(count):
+        await asyncio.sleep(0)
