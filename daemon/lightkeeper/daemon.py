@@ -164,7 +164,7 @@ class Daemon:
             self._journal.listener_failed(listen, exc, self._edge.clock.now())
 
     async def _web_at(self, listen: Listen) -> Web:
-        web = Web(view=self.view, metrics=self._metrics, is_alive=self._pulse.is_alive)
+        web = Web(view=self.view, scrape=self._metrics.snapshot, is_alive=self._pulse.is_alive)
         await web.start(listen.host, listen.port)
         return web
 
@@ -226,7 +226,7 @@ class Daemon:
 
     async def _adopt(self, loaded: Loaded, web: Web | None) -> None:
         before, self.config = self.config, loaded.config
-        self._journal.configure(self.config.log)
+        self._journal.configure(self.config.log.format, self.config.log.level)
         if before.web.listen != self.config.web.listen:
             former, self._web = self._web, web
             if former is not None:

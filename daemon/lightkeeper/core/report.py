@@ -196,7 +196,7 @@ def _place(state: LoginState, place: PlaceState, now: Moment) -> PlaceReport:
     return PlaceReport(
         place=place.place,
         standing=_standing(state, place, now),
-        expires_at=state.expiry_of(place.digest) if place.is_read else None,
+        expires_at=state.expiry_of(place.digest),
         failure=place.failure,
         pending=place.pending,
         drift=place.drift,

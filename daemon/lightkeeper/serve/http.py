@@ -1,56 +1,81 @@
 """Metrics and probes over HTTP. Nothing that is asked here changes anything.
 
-A listener beyond loopback tells less: /status names paths and people. Reads no body, waits for
-nobody, and holds no more connections than it was built for, so that it cannot starve renewals.
+A listener beyond loopback tells less: /status names paths and people. A connection is one request
+and one answer within a deadline, no body is read, and there are only so many connections: nobody
+who sends or reads slowly can hold what renewals need.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
+import struct
 from collections.abc import Callable
+from datetime import timedelta
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import hdrs, web
 
 from lightkeeper.core.report import Report, unready
 from lightkeeper.core.status import as_document
-from lightkeeper.telemetry.metrics import Metrics
 
 _CONNECTIONS: Final = 64
-_IDLE_SECONDS: Final = 5.0
+_IDLE: Final = timedelta(seconds=2)
+"""For a whole request line and all headers to come."""
+_DEADLINE: Final = timedelta(seconds=10)
+"""For a connection from its first to its last byte; Prometheus gives up then, too."""
+_LONGEST_LINE: Final = 4096
 _LARGE: Final = 2000
 """Series above which rendering would stall the loop for longer than it may."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "lightkeeper",
     "X-Content-Type-Options": "nosniff",
 }
 _INDEX: Final = "lightkeeper: /metrics /livez /readyz /readyz?places=all /status\n"
+_HOST: Final = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:[0-9]*)?")
+
+
+class Scrape(Protocol):
+    """The metrics of one moment; they do not change while they are rendered."""
+
+    @property
+    def series(self) -> int:
+        """How many there are, about."""
+        ...
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition that `accept` asks for, and its content type."""
+        ...
 
 
 class Web:
-    """One listener."""
+    """One listener; made inside a running loop."""
 
     def __init__(
-        self, *, view: Callable[[], Report], metrics: Metrics, is_alive: Callable[[], bool]
+        self,
+        *,
+        view: Callable[[], Report],
+        scrape: Callable[[], Scrape],
+        is_alive: Callable[[], bool],
+        idle: timedelta = _IDLE,
+        deadline: timedelta = _DEADLINE,
     ) -> None:
         self.port = 0
         self._view = view
-        self._metrics = metrics
+        self._scrape = scrape
         self._is_alive = is_alive
+        self._idle = idle
+        self._deadline = deadline
         self._is_local = True
+        self._rendering = asyncio.Lock()
         self._server: asyncio.Server | None = None
-        self._web = web.Server(
-            self._answer,
-            access_log=None,
-            keepalive_timeout=_IDLE_SECONDS,
-            lingering_time=0,
-            max_line_size=4096,
-            max_field_size=4096,
-        )
+        self._web = web.Server(self._answer)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `OSError` if that cannot be."""
@@ -66,22 +91,16 @@ class Web:
         await self._web.shutdown(timeout=0.2)
 
     def _connection(self) -> asyncio.BaseProtocol:
-        if len(self._web.connections) >= _CONNECTIONS:
-            return _Refusal()
-        return self._web()
+        return _Connection(self._web, idle=self._idle, deadline=self._deadline)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self._response(request)
-        response.headers.update(_HEADERS)
-        if request.body_exists:
-            response.force_close()  # nobody reads it
-        return response
+        return _final(await self._response(request))
 
     async def _response(self, request: web.BaseRequest) -> web.Response:
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
-            return web.Response(status=405, headers={hdrs.ALLOW: "GET, HEAD"})
-        if self._is_local and not is_loopback(request.host.rpartition(":")[0] or request.host):
-            # A page of another site, whose name was made to lead here.
+            headers = {hdrs.ALLOW: "GET, HEAD"}
+            return web.Response(status=405, text="nothing can be changed here\n", headers=headers)
+        if self._is_local and not _is_meant_for_loopback(request):
             return web.Response(status=421, text="this listener answers to loopback names\n")
         match request.path:
             case "/metrics":
@@ -96,17 +115,20 @@ class Web:
             case "/" if self._is_local:
                 return web.Response(text=_INDEX)
             case _:
-                return web.Response(status=404)
+                return web.Response(status=404, text="there is nothing here\n")
 
     async def _scraped(self, request: web.BaseRequest) -> web.Response:
-        snapshot = self._metrics.snapshot()
         accept = request.headers.get(hdrs.ACCEPT, "")
-        if snapshot.series > _LARGE:
-            body, content_type = await asyncio.to_thread(snapshot.render, accept)
-        else:
-            body, content_type = snapshot.render(accept)
+        # One at a time: the threads are also those that resolve names for renewals.
+        async with self._rendering:
+            scrape = self._scrape()
+            if scrape.series > _LARGE:
+                body, content_type = await asyncio.to_thread(scrape.render, accept)
+            else:
+                body, content_type = scrape.render(accept)
         response = web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
-        response.enable_compression()
+        if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower():
+            response.enable_compression(web.ContentCoding.gzip)
         return response
 
     def _readiness(self, every_place: bool) -> web.Response:  # noqa: FBT001 - one caller, above
@@ -127,16 +149,74 @@ class Web:
         return _json(body, status=503 if wrong else 200)
 
 
-class _Refusal(asyncio.Protocol):
-    """For one connection too many."""
+class _Connection(web.RequestHandler):
+    """aiohttp's, with the limits that it does not know."""
+
+    __slots__ = ("_cut", "_deadline")
+
+    def __init__(self, server: web.Server, *, idle: timedelta, deadline: timedelta) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # how it is turned off
+            keepalive_timeout=idle.total_seconds(),
+            lingering_time=0,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+        self._deadline = deadline
+        self._cut: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's always is one
+        if self._manager is None or len(self._manager.connections) >= _CONNECTIONS:
             transport.abort()
+            return
+        super().connection_made(transport)
+        self._cut = self._loop.call_later(self._deadline.total_seconds(), _reset, transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status < 500:  # noqa: PLR2004 - somebody else's nonsense is not worth a line in the log
+            return _final(web.Response(status=status, text="this is not a request\n"))
+        return _final(super().handle_error(request, status, exc, message))
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Cut off, and take back from the kernel what nobody read."""
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _final(response: web.StreamResponse) -> web.StreamResponse:
+    """The last one of its connection."""
+    response.headers.update(_HEADERS)
+    response.force_close()
+    return response
+
+
+def _is_meant_for_loopback(request: web.BaseRequest) -> bool:
+    """Whether the client was asked to come here: it names this machine as loopback, or not at all.
+
+    A browser that was made to by a name of another site (DNS rebinding) sends that name.
+    """
+    host = _HOST.fullmatch(request.headers.get(hdrs.HOST, "localhost"))
+    return host is not None and is_loopback(host["name"])
 
 
 def _json(body: object, status: int = 200) -> web.Response:
-    text = json.dumps(body, indent=1, default=str) + "\n"
+    text = json.dumps(body, indent=1) + "\n"
     return web.Response(status=status, text=text, content_type="application/json")
 
 

@@ -6,7 +6,7 @@ no series behind. Instruments are only what no state tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,31 +18,22 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    disable_created_metrics,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from lightkeeper import __version__
-from lightkeeper.core.answer import Verdict
-from lightkeeper.core.facts import Cause
-from lightkeeper.core.reasons import DELIVERY, RENEWAL
-from lightkeeper.core.report import LoginReport, OutputReport, Report, Standing
-
-MAX_PLACES: Final = 1000
-"""Above it no place has a series of its own; the output's tell all the same."""
+from lightkeeper.core.report import Report
+from lightkeeper.telemetry.series import Series, count_series
 
 _DURATIONS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
-_PER_LOGIN: Final = 70
-"""Series of a login with one output of one place, about."""
 
 
 class Metrics:
     """One registry, for one daemon."""
 
     def __init__(self, view: Callable[[], Report], started: datetime) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._view = view
         self._instruments = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -82,8 +73,9 @@ class Metrics:
         self.reloaded(started)
 
     def attempted(self, took: timedelta) -> None:
-        """An attempt ended."""
-        self._durations.observe(took.total_seconds())
+        """An attempt ended; one that asked nobody took no time, and says nothing of them."""
+        if took:
+            self._durations.observe(took.total_seconds())
 
     def clock_stepped(self) -> None:
         """Clocks went apart."""
@@ -113,183 +105,28 @@ class Snapshot:
 
     @property
     def series(self) -> int:
-        """How many there are, about."""
-        places = sum(len(out.places) for login in self._report.logins for out in login.outputs)
-        return len(self._report.logins) * _PER_LOGIN + min(places, MAX_PLACES)
+        """How many there are of logins, outputs and places."""
+        return count_series(self._report)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition that `accept` asks for, and its content type."""
         encode, content_type = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self._instruments)
-        registry.register(_Logins(self._report))
+        registry.register(_Instruments(self._instruments))
+        registry.register(Series(self._report))
         return encode(registry), content_type
 
 
-class _Logins(Collector):
-    """The series of logins, outputs and places."""
+class _Instruments(Collector):
+    """The instruments without `_created`, a series more for each that nobody asks for.
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    The library's own switch for it would be thrown for the whole process.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, in the order of the reference."""
-        logins = self._report.logins
-        yield from _login_gauges(logins)
-        yield from _login_counters(logins)
-        yield from _output_families([(login, out) for login in logins for out in login.outputs])
-        skews = [login.skew.total_seconds() for login in logins]
-        skew = GaugeMetricFamily(
-            "lightkeeper_clock_skew_seconds",
-            "How far the wall clock here is ahead of AWS's, by the last answers.",
-        )
-        skew.add_metric([], max(skews, key=abs, default=0.0))
-        yield skew
-
-
-_Value = Callable[[LoginReport], float]
-_GAUGES: Final[tuple[tuple[str, str, _Value], ...]] = (
-    ("login_valid", "Whether a credential is held that has not expired.", lambda x: x.is_valid),
-    (
-        "login_accepted",
-        "Whether the registry took the held credential when last asked.",
-        lambda x: x.verdict is Verdict.ACCEPTED,
-    ),
-    (
-        "login_issued_timestamp_seconds",
-        "When the held credential was issued, 0 if none is held.",
-        lambda x: _stamp(x.issued_at),
-    ),
-    (
-        "login_expiration_timestamp_seconds",
-        "When the held credential expires, 0 if none is held.",
-        lambda x: _stamp(x.expires_at),
-    ),
-    (
-        "login_lifetime_seconds",
-        "From issue to expiry of the held credential.",
-        lambda x: x.lifetime.total_seconds(),
-    ),
-    (
-        "login_time_to_expiry_seconds",
-        "What is left of the held credential, 0 once it expired.",
-        lambda x: x.remaining.total_seconds(),
-    ),
-    (
-        "login_next_renewal_timestamp_seconds",
-        "When the next renewal is due, 0 if none is held.",
-        lambda x: _stamp(x.due),
-    ),
-    (
-        "login_next_attempt_timestamp_seconds",
-        "When the next attempt starts at the earliest.",
-        lambda x: _stamp(x.next_attempt),
-    ),
-    (
-        "login_last_success_timestamp_seconds",
-        "When the last attempt succeeded, 0 if none has.",
-        lambda x: _stamp(x.last_success),
-    ),
-    (
-        "login_consecutive_failures",
-        "Failed attempts since the last success.",
-        lambda x: x.consecutive_failures,
-    ),
-)
-
-
-def _login_gauges(logins: Iterable[LoginReport]) -> Iterator[Metric]:
-    info = GaugeMetricFamily(
-        "lightkeeper_login_info",
-        "A configured login; the registry is empty before the first credential.",
-        labels=["login", "registry", "region"],
-    )
-    for login in logins:
-        info.add_metric([login.login, login.registry or "", login.region], 1)
-    yield info
-    for name, text, value in _GAUGES:
-        gauge = GaugeMetricFamily(f"lightkeeper_{name}", text, labels=["login"])
-        for login in logins:
-            gauge.add_metric([login.login], float(value(login)))
-        yield gauge
-
-
-def _login_counters(logins: Iterable[LoginReport]) -> Iterator[Metric]:
-    renewals = CounterMetricFamily(
-        "lightkeeper_renewals", "Attempts by their result.", labels=["login", "result"]
-    )
-    failures = CounterMetricFamily(
-        "lightkeeper_renewal_failures", "Failed attempts by reason.", labels=["login", "reason"]
-    )
-    verifications = CounterMetricFamily(
-        "lightkeeper_verifications",
-        "What the registry said when it was asked about a credential.",
-        labels=["login", "result"],
-    )
-    for login in logins:
-        failed = sum(login.renewal_failures.values())
-        renewals.add_metric([login.login, "success"], login.renewals)
-        renewals.add_metric([login.login, "failure"], failed)
-        for reason in RENEWAL:
-            count = login.renewal_failures.get(reason, 0)
-            failures.add_metric([login.login, reason], count)
-        for verdict in Verdict:
-            count = login.verifications.get(verdict, 0)
-            verifications.add_metric([login.login, verdict], count)
-    yield from (renewals, failures, verifications)
-
-
-def _output_families(outputs: list[tuple[LoginReport, OutputReport]]) -> Iterator[Metric]:
-    by_output = ["login", "output"]
-    earliest = GaugeMetricFamily(
-        "lightkeeper_output_earliest_expiration_timestamp_seconds",
-        "The first expiry of what the places really hold, 0 if one holds nothing of ours.",
-        labels=by_output,
-    )
-    places = GaugeMetricFamily(
-        "lightkeeper_output_places", "Places by how they stand.", labels=[*by_output, "state"]
-    )
-    deliveries = CounterMetricFamily(
-        "lightkeeper_deliveries", "Deliveries by their result.", labels=[*by_output, "result"]
-    )
-    failures = CounterMetricFamily(
-        "lightkeeper_delivery_failures",
-        "Failed deliveries by reason.",
-        labels=[*by_output, "reason"],
-    )
-    repairs = CounterMetricFamily(
-        "lightkeeper_output_repairs",
-        "Deliveries because somebody else changed our entry, by what they did.",
-        labels=[*by_output, "cause"],
-    )
-    for login, output in outputs:
-        labels = [login.login, output.name]
-        earliest.add_metric(labels, _stamp(output.earliest))
-        for standing in Standing:
-            places.add_metric([*labels, standing], output.count(standing))
-        deliveries.add_metric([*labels, "changed"], output.counts.changed)
-        deliveries.add_metric([*labels, "unchanged"], output.counts.unchanged)
-        for reason in DELIVERY:
-            failures.add_metric([*labels, reason], output.counts.failures.get(reason, 0))
-        for cause in Cause:
-            repairs.add_metric([*labels, cause], output.counts.repairs.get(cause, 0))
-    yield from (earliest, places, deliveries, failures, repairs)
-    yield _places(outputs)
-
-
-def _places(outputs: list[tuple[LoginReport, OutputReport]]) -> Metric:
-    family = GaugeMetricFamily(
-        "lightkeeper_place_expiration_timestamp_seconds",
-        "Expiry of what the place really holds, 0 if that is nothing of ours.",
-        labels=["login", "output", "place"],
-    )
-    if sum(len(output.places) for _, output in outputs) <= MAX_PLACES:
-        for login, output in outputs:
-            for place in output.places:
-                labels = [login.login, output.name, place.place.name]
-                family.add_metric(labels, _stamp(place.expires_at))
-    return family
-
-
-def _stamp(at: datetime | None) -> float:
-    return 0.0 if at is None else at.timestamp()
+        for metric in self._registry.collect():
+            metric.samples = [one for one in metric.samples if not one.name.endswith("_created")]
+            yield metric
