@@ -11,13 +11,14 @@ PYTHON ?=
 PYTEST ?=
 WORKERS ?= 2
 SIMULATE ?=
+EDITS ?=
 BENCH ?=
 DEMO ?=
 # When the wheel says that its files were made: at the last commit, so that a rebuild is the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
 SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons $(shell grep -lE '^\#!.*sh$$' tests/real/*)
 
-.PHONY: help venv demo test test-all lint format coverage bench simulate wheel sbom lock clean packages
+.PHONY: help venv demo test test-all lint format coverage bench simulate edits wheel sbom lock clean packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,14 +58,18 @@ format: venv ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 
 coverage: venv ## Show that tests reach every branch of the core and of the file writer
-	@$(BIN)/python -m pytest --quiet tests/core tests/test_files.py \
-	    --cov=lightkeeper.core --cov=lightkeeper.files --cov-branch --cov-fail-under=100
+	@$(BIN)/python -m pytest --quiet tests/core tests/test_files*.py tests/test_paths.py \
+	    --cov=lightkeeper.core --cov=lightkeeper.files --cov=lightkeeper.paths --cov-branch \
+	    --cov-fail-under=100
 
 bench: venv ## Measure against the peers, as ratios
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 simulate: venv ## Run a thousand simulated years (SIMULATE='--seed 7' for one)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
+
+edits: venv ## Count whose edits are lost: 10,000 of another writer against our deliveries
+	@$(BIN)/python -m tests.integration.edits $(EDITS)
 
 wheel: venv ## Build dist/*.whl, byte for byte the same at each build
 	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BIN)/hatchling build --target wheel --directory dist

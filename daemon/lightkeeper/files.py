@@ -30,7 +30,8 @@ Change = Callable[[bytes | None], bytes | None]
 It is asked again about what was written, and must then leave it.
 """
 
-_TRIES: Final = 20
+_TRIES: Final = 3000
+"""Some seconds: enough to outlast a writer that never rests but for the disk."""
 _UNSUPPORTED: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
@@ -84,14 +85,13 @@ class Files:
                 first = first or seen
                 data = change(seen.data)
                 if data is None:
-                    self._sync(directory, file, is_due=file.key in self._unsynced)
+                    self._sync(directory, file)
                     return Replaced(data=seen.data, changed=changed, before=first.stat)
                 if in_place and seen.stat is not None:
-                    self._overwrite(directory, file.name, data)
-                    changed = True
-                elif self._swap_in(directory, file, seen.stat, data, mode):
-                    changed = True
-                    self._sync(directory, file, is_due=True)
+                    is_in = self._overwrite(directory, file.name, seen.data, seen.stat, data)
+                else:
+                    is_in = self._swap_in(directory, file, seen, data, mode)
+                changed = changed or is_in
         raise FileFailure(
             Reason.CONTENDED, f"changed by another {_TRIES} times while being written"
         )
@@ -118,35 +118,37 @@ class Files:
             raise FileFailure(Reason.UNSAFE_PATH, f"{name} is not a regular file")
         return _Seen(data, found)
 
-    def _swap_in(
-        self, directory: int, file: RealFile, old: Stat | None, data: bytes, mode: int
-    ) -> bool:
+    def _swap_in(self, directory: int, file: RealFile, seen: _Seen, data: bytes, mode: int) -> bool:
         """Put a new file in the place of the old one; False if somebody else was faster."""
-        fs, name = self._fs, file.name
+        fs, name, old = self._fs, file.name, seen.stat
         if old is not None and old.uid != self._uid:
             raise FileFailure(Reason.OTHER_OWNER, f"{name} belongs to uid {old.uid}")
         temp = f"{_prefix(name)}new-{self._random.getrandbits(64):016x}"
         try:
             own = self._create(directory, temp, name, old, data, mode)
+            if own is None:
+                self._discard(directory, file, temp)
+                return False
             ready = _ready_name(name, old, own)
             fs.rename(directory, temp, ready)
         except FileNotFoundError:  # another's sweep took it for litter
             return False
         except (OSError, FileFailure):
-            self._discard(directory, temp)
+            self._discard(directory, file, temp)
             raise
+        self._unsynced.add(file.key)
         try:
             is_in = self._is_as(directory, name, old) and self._swap(directory, ready, name, old)
         except OSError:
-            self._discard(directory, ready)
+            self._discard(directory, file, ready)
             raise
         if not is_in:
-            self._discard(directory, ready)
+            self._discard(directory, file, ready)
             return False
         if old is None:
             return True
         try:
-            return self._is_kept(directory, ready, name, old, own)
+            return self._is_kept(directory, ready, name, seen, own)
         except OSError:
             # What lies there now may be somebody's edit: a sweep tells by its inode.
             self._swept.discard(file.key)
@@ -154,7 +156,8 @@ class Files:
 
     def _create(
         self, directory: int, temp: str, name: str, old: Stat | None, data: bytes, mode: int
-    ) -> Stat:
+    ) -> Stat | None:
+        """A new file that is on the disk; None if the old one is no longer as it was read."""
         fs = self._fs
         file = fs.create(directory, temp)
         try:
@@ -164,6 +167,9 @@ class Files:
                 fs.copy_attributes(file, directory, name)
                 mode = stat.S_IMODE(old.mode)
             fs.chmod(file, mode)
+            # A disk takes its time: not for what is too late already.
+            if not self._is_as(directory, name, old):
+                return None
             fs.fsync(file)
             return fs.fstat(file)
         finally:
@@ -205,65 +211,112 @@ class Files:
             fs.rename(directory, ready, name)
         return True
 
-    def _is_kept(self, directory: int, ready: str, name: str, old: Stat, own: Stat) -> bool:
+    def _is_kept(self, directory: int, ready: str, name: str, old: _Seen, own: Stat) -> bool:
         """Look at what came out: let it go if it is what was read, else give it back."""
         fs = self._fs
         try:
             out = fs.stat(directory, ready)
         except FileNotFoundError:
             return True  # a plain rename: nothing came out
-        if _is_same(out, old):
+        if self._is_still(directory, ready, out, old):
             fs.unlink(directory, ready)
             return True
         put_in = own
         while True:
             try:
+                if not _is_same(fs.stat(directory, name), put_in):
+                    fs.unlink(directory, ready)  # a later edit is there, which counts
+                    return False
                 fs.exchange(directory, ready, name)
             except FileNotFoundError:
                 fs.rename_new(directory, ready, name)  # what we put in was taken away meanwhile
                 return False
             came = fs.stat(directory, ready)
-            if came.ino == put_in.ino:
+            if _is_same(came, put_in):
                 fs.unlink(directory, ready)
                 return False
             put_in, out = out, came
 
-    def _overwrite(self, directory: int, name: str, data: bytes) -> None:
+    def _is_still(self, directory: int, name: str, found: Stat, seen: _Seen) -> bool:
+        """Whether what was found is what was seen, to the last byte.
+
+        Of two files that follow each other within a tick of the clock, number, size and time can be
+        the same.
+        """
+        is_same = seen.stat is not None and _is_same(found, seen.stat)
+        return is_same and self._look(directory, name).data == seen.data
+
+    def _overwrite(
+        self, directory: int, name: str, before: bytes | None, old: Stat, data: bytes
+    ) -> bool:
+        """Write over the file; False if it is no longer the one that was read."""
         fs = self._fs
+        if old.nlink == 0:
+            detail = f"{name} was replaced outside of this mount, which shows the former file"
+            raise FileFailure(Reason.SINGLE_FILE_MOUNT, detail)
         file = fs.open(directory, name)
         try:
-            fs.write(file, data)
-            fs.truncate(file, len(data))
-            fs.fsync(file)
+            if not _is_same(fs.fstat(file), old):
+                return False
+            try:
+                self._fill(file, data)
+            except OSError:
+                with suppress(OSError):
+                    self._fill(file, before or b"")
+                raise
+            return True
         finally:
             fs.close(file)
 
-    def _sync(self, directory: int, file: RealFile, *, is_due: bool) -> None:
-        """Make the new name last; if that fails it is in place all the same, and tried again."""
-        if is_due:
-            self._unsynced.add(file.key)
-            self._fs.fsync(directory)
+    def _fill(self, file: int, data: bytes) -> None:
+        # Written first and cut off then: an empty file would be read as one without credentials.
+        self._fs.write(file, data)
+        self._fs.truncate(file, len(data))
+        self._fs.fsync(file)
+
+    def _sync(self, directory: int, file: RealFile) -> None:
+        """Make the name last, if that is not known of it; tried again next time if it fails."""
+        if file.key in self._unsynced:
+            try:
+                self._fs.fsync(directory)
+            except OSError as exc:
+                if exc.errno not in _UNSUPPORTED:
+                    raise
             self._unsynced.discard(file.key)
 
-    def _discard(self, directory: int, temp: str) -> None:
-        with suppress(OSError):
+    def _discard(self, directory: int, file: RealFile, temp: str) -> None:
+        try:
             self._fs.unlink(directory, temp)
+        except OSError:
+            self._swept.discard(file.key)
 
     def _sweep_once(self, directory: int, file: RealFile) -> None:
         """Remove what a crash left; an edit that it caught between swap and undo is kept."""
         if file.key in self._swept:
             return
-        self._swept.add(file.key)
-        prefix, kept = _prefix(file.name), 0
-        for name in self._fs.names(directory):
-            if name.startswith(prefix):
-                found = self._fs.stat(directory, name)
-                if _is_ours(name.removeprefix(prefix), found):
-                    self._fs.unlink(directory, name)
-                elif found.uid == self._uid:
-                    kept += 1
-                    self._hide(directory, name)
-        self._kept[file.key] = kept
+        # Whoever wrote it last may have died before the name was on the disk.
+        self._unsynced.add(file.key)
+        prefix = _prefix(file.name)
+        # A sweep that fails is made again next time: what the file holds matters more.
+        with suppress(OSError):
+            names = [name for name in self._fs.names(directory) if name.startswith(prefix)]
+            edits = [name for name in names if self._is_edit(directory, name, prefix)]
+            self._kept[file.key] = len(edits)
+            self._swept.add(file.key)
+
+    def _is_edit(self, directory: int, name: str, prefix: str) -> bool:
+        """Whether somebody's edit is under a name of ours: others may not read it, none loses it.
+
+        What is there of our own is removed.
+        """
+        found = self._fs.stat(directory, name)
+        is_litter = _is_ours(name.removeprefix(prefix), found)
+        if found.uid == self._uid:
+            if is_litter:
+                self._fs.unlink(directory, name)
+            elif stat.S_ISREG(found.mode):
+                self._hide(directory, name)
+        return not is_litter
 
     def _hide(self, directory: int, name: str) -> None:
         file = self._fs.open(directory, name)

@@ -33,6 +33,7 @@ REASONS: Final[Mapping[int, Reason]] = MappingProxyType(
         errno.EISDIR: Reason.UNSAFE_PATH,
         errno.ENXIO: Reason.UNSAFE_PATH,
         errno.ENAMETOOLONG: Reason.UNSAFE_PATH,
+        errno.EEXIST: Reason.CONTENDED,
         errno.EBUSY: Reason.SINGLE_FILE_MOUNT,
         errno.EXDEV: Reason.SINGLE_FILE_MOUNT,
         errno.ETIMEDOUT: Reason.TIMEOUT,

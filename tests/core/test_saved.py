@@ -16,7 +16,7 @@ from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.plan import Renew, Verify, next_renewal, plan
 from lightkeeper.core.reasons import RENEWAL, Reason
-from lightkeeper.core.saved import Saved, SavedCredential, left_behind, put_down, take_up
+from lightkeeper.core.saved import Saved, SavedCredential, begin, left_behind, put_down, take_up
 from lightkeeper.core.state import LoginState
 from tests.core.making import (
     BOOT,
@@ -24,6 +24,7 @@ from tests.core.making import (
     HERE,
     HOUR,
     LIFETIME,
+    LOGIN,
     MINUTE,
     NONE,
     NOON,
@@ -299,3 +300,22 @@ def test_places_that_are_configured_no_more_are_told() -> None:
 
     assert left_behind(saved, frozenset({HERE, NOWHERE})) == ((THERE.output, THERE.name),)
     assert left_behind(saved, frozenset({HERE, THERE})) == ()
+
+
+def test_a_login_of_the_same_source_begins_where_it_ended() -> None:
+    kept = put(holding(HERE))
+
+    begun = begin(kept, LOGIN, POLICY, fingerprint=SOURCE, boot_id="boot-1", now=at(MINUTE))
+
+    assert begun.held == FIRST
+
+
+@pytest.mark.parametrize("kept", [None, put(holding(HERE))])
+def test_a_login_of_another_source_begins_anew_and_knows_what_the_former_wrote(
+    kept: Saved | None,
+) -> None:
+    begun = begin(kept, LOGIN, POLICY, fingerprint="other", boot_id="boot-1", now=at(MINUTE))
+
+    assert begun.held is None
+    assert begun.known == (kept.known if kept else ())
+    assert begun.clock == ServerClock(at=NOON + MINUTE, seen=at(MINUTE))

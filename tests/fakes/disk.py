@@ -122,6 +122,10 @@ class Disk:
         inode = directory.names.get(name)
         return None if inode is None else inode.data
 
+    def open_files(self) -> int:
+        """How many descriptors the process holds."""
+        return len(self._open)
+
     def names_in(self, path: str) -> list[str]:
         """What a reader of the directory would see."""
         return sorted(self.add_dir(path).names)
@@ -143,6 +147,14 @@ class Disk:
         for inode in self._inodes(visible=True):
             inode.synced = inode.data
             inode.synced_names = dict(inode.names)
+
+    def is_dir(self, file: int) -> bool:
+        """Whether a descriptor is one of a directory."""
+        return stat.S_ISDIR(self._open[file].mode)
+
+    def close_all(self) -> None:
+        """Let go of every descriptor, as a process does at its end."""
+        self._open.clear()
 
     # The port.
 

@@ -7,12 +7,13 @@ file's queue: whoever writes takes along all that waits, and each is told its ow
 from __future__ import annotations
 
 import stat
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_config import Document, MalformedDocument, parse, put, take_out
@@ -20,7 +21,16 @@ from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Files, Replaced
 from lightkeeper.paths import FileFailure, NotYet, Paths, RealFile
-from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put, Workers
+from lightkeeper.ports import (
+    Delivery,
+    Failed,
+    Foreign,
+    Found,
+    IfForeign,
+    Pending,
+    Put,
+    Workers,
+)
 
 T = TypeVar("T")
 
@@ -31,6 +41,8 @@ HARD_LINK: Final = "hard_link"
 """The file had another name, which keeps the old content."""
 WIDE_MODE: Final = "wide_mode"
 """Others than its owner may read the file."""
+SECTIONS_LOST: Final = "sections_lost"
+"""Settings beside the entries are gone since the last delivery, as after a `podman login`."""
 EDIT_KEPT: Final = "edit_kept"
 """A crash caught somebody's edit in the middle: it is kept beside the file."""
 
@@ -56,8 +68,10 @@ class _Queue:
     """What waits for one real file."""
 
     writing: Lock = field(default_factory=Lock)
-    waiting: list[_Job] = field(default_factory=list)
+    waiting: deque[_Job] = field(default_factory=deque)
     owners: dict[RegistryHost, LoginName] = field(default_factory=dict)
+    sections: frozenset[str] = frozenset()
+    """What stood beside the entries when the file was last looked at."""
 
 
 class FileWriters:
@@ -75,9 +89,11 @@ class FileWriters:
                 if owner not in logins:
                     queue.owners.pop(host, None)
 
-    def read(self, path: str, held: Credential) -> Found | Pending | Failed:
-        """What the file holds for the registry of `held`."""
-        return _outcome(partial(self._read, path, held))
+    def read(
+        self, path: str, held: Credential, spared: Collection[Digest] | None
+    ) -> Found | Pending | Failed:
+        """What the file holds for the registry of `held`; see the port."""
+        return _outcome(partial(self._read, path, held, spared))
 
     def deliver(
         self, path: str, delivery: Delivery, options: FileOptions
@@ -91,13 +107,13 @@ class FileWriters:
         """Take our entries for `hosts` out of the file; whether there were any."""
         return _outcome(partial(self._withdraw, path, hosts, ours))
 
-    def _read(self, path: str, held: Credential) -> Found:
+    def _read(self, path: str, held: Credential, spared: Collection[Digest] | None) -> Found:
         file = self._paths.find(path)
         document = parse(self._files.read(file) if file else None)
         left = file is not None and self._files.edits_kept(file) > 0
         return Found(
             digest=document.holds(held.registry),
-            settled=not put(document, [held]).is_changed,
+            settled=not put(document, [held], spared).is_changed,
             notices=frozenset({EDIT_KEPT} if left else ()),
         )
 
@@ -109,7 +125,8 @@ class FileWriters:
         queue.waiting.append(job)
         with queue.writing:
             if job.outcome is None:
-                jobs, queue.waiting = queue.waiting, []
+                # Emptied and not swapped for another: one that is added meanwhile is not lost.
+                jobs = [queue.waiting.popleft() for _ in range(len(queue.waiting))]
                 self._write_for(file, queue, jobs, options)
         return job.outcome or Failed(reason=Reason.INTERNAL_ERROR, detail="the writer failed")
 
@@ -123,6 +140,10 @@ class FileWriters:
         def change(data: bytes | None) -> bytes | None:
             document = _merged(parse(data), admitted)
             notices.update(document.notices)
+            sections = frozenset(each.key for each in (*document.before, *document.after))
+            if queue.sections - sections:
+                notices.add(SECTIONS_LOST)
+            queue.sections = sections
             return document.data
 
         def write() -> Replaced:
@@ -199,10 +220,12 @@ class DockerFile:
         """The one file."""
         return (Place(output=self.name, name=self._path),)
 
-    async def read(self, place: Place, held: Credential) -> Found | Pending | Failed:
-        """What the file holds for the registry of `held`."""
+    async def read(
+        self, place: Place, held: Credential, spared: frozenset[Digest] | None
+    ) -> Found | Pending | Failed:
+        """What the file holds for the registry of `held`; see the port."""
         return await self._workers.run(
-            place.name, partial(self._writers.read, self._path, held), _DEADLINE
+            place.name, partial(self._writers.read, self._path, held, spared), _DEADLINE
         )
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
@@ -217,17 +240,35 @@ def _merged(document: Document, jobs: Iterable[_Job]) -> Document:
     for job in jobs:
         delivery, host = job.delivery, job.delivery.credential.registry
         job.outcome = None
-        if not delivery.replace_foreign and document.foreign(host, delivery.ours):
+        if _steps_back(document, delivery):
             job.outcome = Foreign(digest=document.holds(host))
             continue
-        alone = put(document, [delivery.credential]).is_changed
-        job.wrote = job.wrote or alone
+        job.wrote = job.wrote or _put(document, delivery).is_changed
         wanted.append(delivery)
-    document = put(document, [delivery.credential for delivery in wanted])
     for delivery in wanted:
+        document = _put(document, delivery)
         for former in delivery.former:
             document = take_out(document, former, delivery.ours)
     return document
+
+
+def _steps_back(document: Document, delivery: Delivery) -> bool:
+    """Whether the document holds what the delivery may not touch."""
+    host, ours = delivery.credential.registry, delivery.ours
+    match delivery.if_foreign:
+        case IfForeign.ASK:
+            return document.foreign(host, ours)
+        case IfForeign.SPARE:
+            return document.is_taken(host, ours)
+        case IfForeign.REPLACE:
+            return False
+        case _:
+            assert_never(delivery.if_foreign)
+
+
+def _put(document: Document, delivery: Delivery) -> Document:
+    spared = delivery.ours if delivery.if_foreign is IfForeign.SPARE else None
+    return put(document, [delivery.credential], spared)
 
 
 def _outcome(work: Callable[[], T]) -> T | Pending | Failed:

@@ -101,7 +101,8 @@ class Posix:
     def copy_attributes(self, file: int, directory: int, name: str) -> None:
         """Take over another file's ACL and user attributes as far as the file system lets us."""
         with suppress(OSError):
-            source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            source = os.open(name, flags, dir_fd=directory)
             try:
                 for attribute in os.listxattr(source):
                     if attribute.startswith(_KEPT_ATTRIBUTES):
