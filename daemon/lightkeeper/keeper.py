@@ -10,7 +10,7 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Final, assert_never
@@ -18,12 +18,12 @@ from typing import Final, assert_never
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
-from lightkeeper.core.facts import LoginFact, OutputName, Place
+from lightkeeper.core.facts import LoginFact, LoginName, OutputName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.news import is_news
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Look, Renew, Step, Verify, plan
+from lightkeeper.core.plan import Deliver, Look, Renew, Save, Step, Verify, plan
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import put_down
@@ -78,6 +78,7 @@ class Keeper:
         self._world = world
         self._bell = asyncio.Event()
         self._busy = Counter[OutputName]()
+        self._storing = asyncio.Lock()
         self._outputs: dict[OutputName, Output] = {}
         self.adopt(state.policy, outputs)
 
@@ -125,27 +126,42 @@ class Keeper:
         if planned.is_round_over:
             self._happened(self.state.round_ended(now))
         for step in planned.start:
-            started = self._started(step, now)
-            if started is not None:
-                self._happened(started)
+            if self._has_room(step):
+                for fact in self._started(step, now):
+                    self._happened(fact)
                 tasks.create_task(self._work(step, now), name=f"{_word(step)}:{self.state.login}")
         return ()
 
-    def _started(self, step: Step, now: Moment) -> LoginFact | None:
-        """The fact that `step` begins; None while its output has enough to do."""
+    def _has_room(self, step: Step) -> bool:
+        """Whether `step` may start now.
+
+        Else the bell that is rung at the end of what is under way brings it up again.
+        """
+        match step:
+            case Look(place=place) | Deliver(place=place):
+                if self._busy[place.output] >= _AT_ONCE:
+                    return False
+                self._busy[place.output] += 1
+                return True
+            case Save():
+                return not self._storing.locked()
+            case _:
+                return True
+
+    def _started(self, step: Step, now: Moment) -> Sequence[LoginFact]:
+        """What is to be told of a `step` that begins."""
         login = self.state.login
         match step:
             case Renew(why=why):
-                return facts.AttemptStarted(login=login, at=now, why=why)
+                return [facts.AttemptStarted(login=login, at=now, why=why)]
             case Verify():
-                return facts.VerificationStarted(login=login, at=now)
-            case Look(place=place) | Deliver(place=place):
-                if self._busy[place.output] >= _AT_ONCE:
-                    return None  # the bell that one of these rings at its end brings it up again
-                self._busy[place.output] += 1
-                if isinstance(step, Look):
-                    return facts.LookStarted(login=login, at=now, place=place)
-                return facts.DeliveryStarted(login=login, at=now, place=place)
+                return [facts.VerificationStarted(login=login, at=now)]
+            case Look(place=place):
+                return [facts.LookStarted(login=login, at=now, place=place)]
+            case Deliver(place=place):
+                return [facts.DeliveryStarted(login=login, at=now, place=place)]
+            case Save():
+                return ()
             case _:
                 assert_never(step)
 
@@ -167,6 +183,9 @@ class Keeper:
                 return await self._look(step)
             case Deliver():
                 return await self._deliver(step)
+            case Save():
+                await self._save(self.state)
+                return ()
             case _:
                 assert_never(step)
 
@@ -184,18 +203,10 @@ class Keeper:
         await self._save(self.state)
         outcome = await self._source.renew(self.state.held, verify=self.state.policy.verify)
         now = self._now()
+        took = now.boot - started.boot
         fact: LoginFact
         if isinstance(outcome, Refusal):
-            fact = facts.RenewalFailed(
-                login=login,
-                at=now,
-                reason=outcome.reason,
-                detail=outcome.detail,
-                retry_after=outcome.retry_after,
-                clock=outcome.clock,
-                took=now.boot - started.boot,
-                draw=self._draw(),
-            )
+            fact = self._renewal_failed(outcome, now, took)
         else:
             fact = facts.Renewed(
                 login=login,
@@ -204,7 +215,7 @@ class Keeper:
                 clock=outcome.believed.clock,
                 verdict=outcome.verdict,
                 oddities=outcome.believed.oddities,
-                took=now.boot - started.boot,
+                took=took,
                 draw=self._draw(),
             )
         # Saved before anybody is given it: a crash in between must not make it a stranger's.
@@ -223,7 +234,8 @@ class Keeper:
         if not fold(self.state, verified).is_superseded(now):
             return [verified]
         detail = f"{held.registry} refuses a login that it took before"
-        return [verified, self._renewal_failed(Reason.SUPERSEDED, detail, now)]
+        refusal = Refusal(reason=Reason.SUPERSEDED, detail=detail)
+        return [verified, self._renewal_failed(refusal, now)]
 
     async def _look(self, step: Look) -> Sequence[LoginFact]:
         place, held = step.place, self.state.held
@@ -232,25 +244,14 @@ class Keeper:
         spared = None if self._may_replace(place) else self.state.ours
         seen = await self._outputs[place.output].read(place, held, spared)
         login, now = self.state.login, self._now()
-        if not isinstance(seen, Found):
-            return [self._not_reached(place, seen, now)]
-        known = self.state.places.get(place)
-        settled = seen.settled and self.state.held is held
-        cause = known and self.state.drift_of(known, seen.digest, settled=settled)
-        if cause:
-            return [
-                facts.Drifted(login=login, at=now, place=place, cause=cause, digest=seen.digest)
-            ]
-        return [
-            facts.PlaceRead(
-                login=login,
-                at=now,
-                place=place,
-                digest=seen.digest,
-                settled=settled,
-                notices=seen.notices,
-            )
-        ]
+        if isinstance(seen, Found):
+            seen = replace(seen, settled=seen.settled and self.state.held is held)
+            known = self.state.places.get(place)
+            digest = seen.digest
+            cause = known and self.state.drift_of(known, digest, settled=seen.settled)
+            if cause:
+                return [facts.Drifted(login=login, at=now, place=place, cause=cause, digest=digest)]
+        return [seen_at(login, place, seen, now)]
 
     async def _deliver(self, step: Deliver) -> Sequence[LoginFact]:
         place, held = step.place, self.state.held
@@ -283,7 +284,7 @@ class Keeper:
                 cause = facts.Cause.REPLACED
                 return [facts.Drifted(login=login, at=now, place=place, cause=cause, digest=digest)]
             case Pending() | Failed():
-                return [self._not_reached(place, outcome, now)]
+                return [seen_at(login, place, outcome, now)]
             case _:
                 assert_never(outcome)
 
@@ -296,19 +297,12 @@ class Keeper:
             return IfForeign.REPLACE
         return IfForeign.ASK if self._may_replace(step.place) else IfForeign.SPARE
 
-    def _not_reached(self, place: Place, why: Pending | Failed, now: Moment) -> LoginFact:
-        login = self.state.login
-        if isinstance(why, Pending):
-            return facts.PlacePending(login=login, at=now, place=place, detail=why.detail)
-        return facts.DeliveryFailed(
-            login=login, at=now, place=place, reason=why.reason, detail=why.detail
-        )
-
     async def _save(self, state: LoginState) -> None:
-        now = self._now()
-        failed = await self._world.store.save(
-            put_down(state, fingerprint=self._fingerprint, boot_id=self._world.boot_id, now=now)
-        )
+        async with self._storing:
+            now = self._now()
+            failed = await self._world.store.save(
+                put_down(state, fingerprint=self._fingerprint, boot_id=self._world.boot_id, now=now)
+            )
         login = state.login
         if failed is None:
             self._happened(facts.StateSaved(login=login, at=now))
@@ -326,8 +320,8 @@ class Keeper:
         )
         match step:
             case Renew():
-                failed = self._renewal_failed(Reason.INTERNAL_ERROR, f"a bug in {doing}", now)
-                return [surprised, failed]
+                refusal = Refusal(reason=Reason.INTERNAL_ERROR, detail=f"a bug in {doing}")
+                return [surprised, self._renewal_failed(refusal, now)]
             case Verify():
                 digest = self.state.held.digest if self.state.held else facts.NO_DIGEST
                 verdict = Verdict.INCONCLUSIVE
@@ -337,20 +331,29 @@ class Keeper:
                 return [surprised, unasked]
             case Look(place=place) | Deliver(place=place):
                 bug = Failed(reason=Reason.INTERNAL_ERROR, detail=f"a bug in {doing}")
-                return [surprised, self._not_reached(place, bug, now)]
+                return [surprised, seen_at(login, place, bug, now)]
+            case Save():
+                detail = f"a bug in {doing}"
+                unsaved = facts.StateNotSaved(
+                    login=login, at=now, reason=Reason.INTERNAL_ERROR, detail=detail
+                )
+                return [surprised, unsaved]
             case _:
                 return [surprised]
 
-    def _renewal_failed(self, reason: Reason, detail: str, now: Moment) -> LoginFact:
+    def _renewal_failed(
+        self, refusal: Refusal, now: Moment, took: timedelta = timedelta(0)
+    ) -> LoginFact:
         return facts.RenewalFailed(
             login=self.state.login,
             at=now,
-            reason=reason,
-            detail=detail,
-            retry_after=timedelta(0),
-            clock=None,
-            took=timedelta(0),
+            reason=refusal.reason,
+            detail=refusal.detail,
+            retry_after=refusal.retry_after,
+            clock=refusal.clock,
+            took=took,
             draw=self._draw(),
+            remaining=self.state.remaining(now) if self.state.held else None,
         )
 
     def _happened(self, fact: LoginFact) -> None:
@@ -363,6 +366,25 @@ class Keeper:
 
     def _now(self) -> Moment:
         return self._world.clock.now()
+
+
+def seen_at(
+    login: LoginName, place: Place, seen: Found | Pending | Failed, now: Moment
+) -> LoginFact:
+    """The fact that a look at a place, or a delivery that did not reach it, ends in."""
+    match seen:
+        case Found(digest=digest, settled=settled, notices=notices):
+            return facts.PlaceRead(
+                login=login, at=now, place=place, digest=digest, settled=settled, notices=notices
+            )
+        case Pending(detail=detail):
+            return facts.PlacePending(login=login, at=now, place=place, detail=detail)
+        case Failed(reason=reason, detail=detail):
+            return facts.DeliveryFailed(
+                login=login, at=now, place=place, reason=reason, detail=detail
+            )
+        case _:
+            assert_never(seen)
 
 
 def _word(step: Step) -> str:

@@ -61,12 +61,15 @@ class HandAlarm:
 
 @dataclass
 class MemoryStore:
-    """Keeps what it is given; with `failure` it takes nothing."""
+    """Keeps what it is given; with `failure` it takes nothing, with `bug` it raises."""
 
     kept: dict[str, Saved] = field(default_factory=dict)
     failure: Failed | None = None
+    bug: Exception | None = None
 
     async def save(self, saved: Saved) -> Failed | None:
+        if self.bug is not None:
+            raise self.bug
         if self.failure is None:
             self.kept[saved.login] = saved
         return self.failure
@@ -200,7 +203,7 @@ class FakeOutput:
     replaces_foreign: bool = True
     gate: Gate = field(default_factory=Gate)
     held: dict[str, Digest | None] = field(default_factory=dict)
-    failures: dict[str, Failed | Pending | Exception] = field(default_factory=dict)
+    failures: dict[str, Failed | Pending | Foreign | Exception] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
 
     def places(self) -> Iterable[Place]:

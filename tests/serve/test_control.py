@@ -1,5 +1,7 @@
 """The control socket: whom it answers, what it bears, what it leaves alone."""
 
+# ruff: noqa: ASYNC240 - nobody but the test waits for its loop
+
 from __future__ import annotations
 
 import asyncio

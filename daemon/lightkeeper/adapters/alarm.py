@@ -27,20 +27,25 @@ class SchedulerAlarm:
         self._rings: dict[LoginName, Callable[[], None]] = {}
         self._set: dict[LoginName, datetime] = {}
         self._beat: asyncio.TimerHandle | None = None
-        # Late is better than never: by default a job more than a second late is dropped for good.
-        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        # Late is better than never: by default a job more than a second late is dropped for good,
+        # and so is one of the same name that is due before the last one has quite returned.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 2}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
 
     def start(self) -> None:
         """Begin to ring; in a running loop."""
         self._in_clean_context(self._scheduler.start)
-        self._arm()
+        self._in_clean_context(self._arm)
 
     def close(self) -> None:
-        """Ring no more."""
+        """Ring no more; nothing if it never began."""
         if self._beat is not None:
             self._beat.cancel()
-        self._scheduler.shutdown(wait=False)
+        # What is still set would be picked, then cancelled, and reported as an error.
+        for name in tuple(self._set):
+            self.cancel(name)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
     def set(self, name: LoginName, at: datetime | None, ring: Callable[[], None]) -> None:
         """Ring at `at`, and at each heartbeat."""

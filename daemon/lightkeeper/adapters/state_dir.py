@@ -26,6 +26,7 @@ _VERSION: Final = 1
 _DEADLINE: Final = timedelta(seconds=10)
 _SUFFIX: Final = ".json"
 _LOCK: Final = "lock"
+_DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class StateDirTakenError(Exception):
@@ -119,7 +120,7 @@ class StateDir:
         data = self._files.read(file) if file else None
         try:
             envelope = msgspec.json.decode(data or b"", type=_Envelope)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except _DAMAGE as exc:
             raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
         if envelope.version > _VERSION:
             self._newer.add(login)
@@ -127,8 +128,11 @@ class StateDir:
             raise FileFailure(Reason.MALFORMED, detail)
         try:
             saved = msgspec.json.decode(envelope.state, type=Saved, dec_hook=_decoded)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except _DAMAGE as exc:
             raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
+        if saved.login != login:
+            detail = f"the saved state is of another login, {saved.login[:80]!r}"
+            raise FileFailure(Reason.MALFORMED, detail)
         return saved
 
     def _write(self, login: LoginName, data: bytes) -> Failed | None:
@@ -143,7 +147,7 @@ class StateDir:
         try:
             saved = self._read(login)
         except FileFailure:
-            return self.remove(login)
+            return None if login in self._newer else self.remove(login)
         return self._write(login, _written(replace(saved, credential=None)))
 
 

@@ -31,8 +31,8 @@ class Threads:
         if hung is not None and not hung.done():
             return _late("the call before this one has not returned yet")
         done: Future[T] = Future()
-        self._running[name] = done  # type: ignore[assignment]  # only ever asked whether it is done
         Thread(target=_work, args=(work, done), name=name[:15], daemon=True).start()
+        self._running[name] = done  # type: ignore[assignment]  # only ever asked whether it is done
         try:
             async with asyncio.timeout(deadline.total_seconds()):
                 # A write that has begun is let finish, whoever is cancelled meanwhile.

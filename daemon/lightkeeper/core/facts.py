@@ -89,6 +89,8 @@ class RenewalFailed:
     clock: ServerClock | None
     took: timedelta
     draw: float
+    remaining: timedelta | None = None
+    """What the held credential has left, zero once it expired; None if none is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ class Control:
         self.path = path
         self._answer = answer
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._open: dict[asyncio.Task[None] | None, asyncio.Timeout] = {}
 
     async def start(self) -> None:
         """Listen. `ControlSocketTakenError` if somebody answers there, `OSError` if it cannot be.
@@ -44,7 +44,8 @@ class Control:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if await _is_answered(self.path):
             raise ControlSocketTakenError(str(self.path))
-        self.path.unlink(missing_ok=True)
+        if self.path.is_socket():  # anything else that stands there is not ours to delete
+            self.path.unlink()
         before = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(
@@ -58,16 +59,23 @@ class Control:
         if self._server is not None:
             self._server.close()
             self.path.unlink(missing_ok=True)
+        # Left to the end of the loop they would be cancelled, and 3.12.1 prints that as an error.
+        for limit in self._open.values():
+            limit.reschedule(0)
+        if tasks := [task for task in self._open if task is not None]:
+            await asyncio.wait(tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        task = asyncio.current_task()
         try:
-            if self._open <= _AT_ONCE and _is_allowed(writer):
-                await self._converse(reader, writer)
-        except (OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(None) as limit:
+                self._open[task] = limit
+                if len(self._open) <= _AT_ONCE and _is_allowed(writer):
+                    await self._converse(reader, writer)
+        except (OSError, TimeoutError, ValueError, RecursionError):
             return  # whoever asked is gone, or does not speak this; nobody is left to be told
         finally:
-            self._open -= 1
+            del self._open[task]
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

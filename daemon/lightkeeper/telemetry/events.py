@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from lightkeeper.core import facts
@@ -46,6 +46,10 @@ def _by_reason(fact: facts.RenewalFailed | facts.DeliveryFailed) -> str:
     return "error" if fact.reason in FOR_PEOPLE else "warning"
 
 
+def _renewal_failed_level(fact: facts.RenewalFailed) -> str:
+    return "error" if fact.remaining == timedelta(0) else _by_reason(fact)
+
+
 def _none(_: Fact) -> Fields:
     return {}
 
@@ -67,17 +71,18 @@ def _renewed(fact: facts.Renewed) -> Fields:
 
 
 def _renewal_failed(fact: facts.RenewalFailed) -> Fields:
-    advice = RENEWAL[fact.reason].advice if fact.reason in RENEWAL else ""
+    left = fact.remaining
     return {
         "reason": fact.reason,
         "detail": fact.detail,
-        "advice": advice,
+        "advice": RENEWAL[fact.reason].advice,
         "took_seconds": round(fact.took.total_seconds(), 3),
+        **({} if left is None else {"remaining_seconds": round(left.total_seconds())}),
     }
 
 
 def _delivery_failed(fact: facts.DeliveryFailed) -> Fields:
-    advice = DELIVERY[fact.reason].advice if fact.reason in DELIVERY else ""
+    advice = DELIVERY[fact.reason].advice
     return {**_at(fact), "reason": fact.reason, "detail": fact.detail, "advice": advice}
 
 
@@ -92,7 +97,7 @@ def _round_ended(fact: facts.RoundEnded) -> Fields:
 
 
 def _not_saved(fact: facts.StateNotSaved) -> Fields:
-    advice = DELIVERY[fact.reason].advice if fact.reason in DELIVERY else ""
+    advice = DELIVERY[fact.reason].advice
     means = "the floor between attempts holds within this process only"
     return {"reason": fact.reason, "detail": fact.detail, "means": means, "advice": advice}
 
@@ -113,7 +118,7 @@ EVENTS: Final[Mapping[type[Fact], Event]] = {
     ),
     facts.RenewalFailed: Event(
         "renewal_failed",
-        _by_reason,
+        _renewal_failed_level,
         _renewal_failed,
         "An attempt brought nothing; what is held stays, and it is tried again.",
     ),

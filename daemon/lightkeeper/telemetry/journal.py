@@ -9,8 +9,6 @@ from typing import Any, Final, TextIO
 import structlog
 
 from lightkeeper import __version__
-from lightkeeper.config.model import Config, Log
-from lightkeeper.config.problem import Problem
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.reasons import Reason
@@ -40,21 +38,20 @@ class Journal:
         self._listener: Failure | None = None
         self._blind = set[str]()
 
-    def configure(self, log: Log) -> None:
+    def configure(self, form: logs.Format, level: str) -> None:
         """Log in this form and from this level on."""
-        logs.configure(log.format, log.level, self._stream)
+        logs.configure(form, level, self._stream)
 
-    def daemon_started(self, config: Config, warnings: Iterable[Problem]) -> None:
+    def daemon_started(
+        self, logins: Sequence[str], state_dir: str, warnings: Iterable[object]
+    ) -> None:
         """Which version, for what."""
-        logins = [login.name for login in config.logins]
-        places = sum(len(login.outputs) for login in config.logins)
         _log(
             "daemon_started",
             version=__version__,
             pid=os.getpid(),
-            logins=logins[:20],
-            places=places,
-            state_dir=str(config.state_dir),
+            logins=list(logins[:20]),
+            state_dir=state_dir,
         )
         self._warn(warnings)
 
@@ -66,14 +63,14 @@ class Journal:
         """The end begins."""
         _log("daemon_stopping")
 
-    def config_reloaded(self, warnings: Iterable[Problem], *, needs_restart: Sequence[str]) -> None:
+    def config_reloaded(self, warnings: Iterable[object], *, needs_restart: Sequence[str]) -> None:
         """The new one is in force."""
         _log("config_reloaded")
         self._warn(warnings)
         for key in needs_restart:
             _log("restart_needed", key=key)
 
-    def config_rejected(self, problems: Iterable[Problem]) -> None:
+    def config_rejected(self, problems: Iterable[object]) -> None:
         """The old one runs on."""
         said = [str(problem) for problem in problems]
         _log("config_rejected", problems=said[:20], more=max(0, len(said) - 20))
@@ -102,7 +99,7 @@ class Journal:
         """Its login starts anew."""
         _log("state_unreadable", login=login, detail=detail)
 
-    def _warn(self, warnings: Iterable[Problem]) -> None:
+    def _warn(self, warnings: Iterable[object]) -> None:
         for warning in warnings:
             _log("config_warning", problem=str(warning))
 

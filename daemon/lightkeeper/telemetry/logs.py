@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, Literal, TextIO
 
 # Importing structlog imports rich where it is installed, which costs the daemon 280 ms and 5 MB.
@@ -25,7 +26,10 @@ else:
     sys.modules["rich"] = _rich
 
 _LONGEST: Final = 2000
-_LONGEST_TRACEBACK: Final = 8000
+_LONG: Final[Mapping[str, int]] = {"traceback": 8000, "exception": 8000}
+"""In characters."""
+_MANY: Final = 50
+"""Items of a list."""
 _LIBRARIES: Final[Mapping[str, int]] = {
     # At DEBUG some print passwords and session tokens, at INFO two lines for each call or bell.
     "aiobotocore": logging.WARNING,
@@ -50,50 +54,64 @@ def configure(form: Format, level: str, stream: TextIO) -> None:
 
     `auto` is for people on a terminal, where NO_COLOR is respected, and JSON elsewhere.
     """
+    lines = _Lines(stream)
     is_console = form == "console" or (form == "auto" and stream.isatty())
-    render = _console(stream) if is_console else _json()
+    renderers = _console(stream) if is_console else _json()
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _capped,
     ]
     structlog.configure(
-        processors=[*shared, render],
+        processors=[*shared, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,  # a reload may change the level
     )
-    _bridge(shared, render, _LEVELS[level], stream)
+    _bridge(shared, renderers, _LEVELS[level], lines)
 
 
-def _bridge(shared: list[Processor], render: Processor, level: int, stream: TextIO) -> None:
-    """Lead what libraries log by way of `logging` through the same pipeline."""
+def _bridge(shared: list[Processor], renderers: list[Processor], level: int, lines: _Lines) -> None:
+    """Lead what libraries log by way of `logging` through the same pipeline, from INFO on."""
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _exception,
-            render,
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(lines)
+    handler.terminator = ""
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.INFO, level))
     for name, least in _LIBRARIES.items():
         logging.getLogger(name).setLevel(max(least, level))
 
 
-def _console(stream: TextIO) -> Processor:
+class _Lines:
+    """Writes a line at a time; a full disk or a reader that is gone stops no renewal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._encoding = stream.encoding or "utf-8"
+
+    def write(self, line: str) -> None:
+        known = line.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        with suppress(OSError):
+            self._stream.write(known + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = write
+
+
+def _console(stream: TextIO) -> list[Processor]:
     colors = stream.isatty() and not os.environ.get("NO_COLOR")
-    plain = structlog.dev.plain_traceback
-    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
+    plain = structlog.dev.plain_traceback  # the pretty ones print local variables
+    renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
+    return [structlog.processors.format_exc_info, _bounded, renderer]
 
 
-def _json() -> Processor:
+def _json() -> list[Processor]:
     encode = msgspec.json.Encoder(enc_hook=str).encode
-    return lambda _, __, event: encode(event).decode()
+    return [_FRAMES, _bounded, lambda _, __, event: encode(event).decode()]
 
 
 _FRAMES: Final = structlog.processors.ExceptionRenderer(
@@ -101,16 +119,20 @@ _FRAMES: Final = structlog.processors.ExceptionRenderer(
 )
 
 
-def _exception(logger: Any, name: str, event: EventDict) -> EventDict:  # noqa: ANN401
-    """A traceback as fields, without local variables; its messages may quote what came."""
-    return _capped(logger, name, dict(_FRAMES(logger, name, event)))
+def _bounded(_: Any, __: str, event: EventDict) -> EventDict:  # noqa: ANN401
+    """No field longer than a person reads, and nothing in it that is no text."""
+    return {key: _fit(value, _LONG.get(key, _LONGEST)) for key, value in event.items()}
 
 
-def _capped(_: Any, __: str, event: EventDict) -> EventDict:  # noqa: ANN401
-    """No field longer than a person reads."""
-    for key, value in event.items():
-        if isinstance(value, str):
-            longest = _LONGEST_TRACEBACK if key == "traceback" else _LONGEST
-            if len(value) > longest:
-                event[key] = f"{value[:longest]}…"
-    return event
+def _fit(value: Any, longest: int) -> Any:  # noqa: ANN401 - a field may hold anything
+    match value:
+        case str():
+            # A path may hold bytes that are no UTF-8, and an encoder that refuses them.
+            text = value.encode(errors="backslashreplace").decode()
+            return text if len(text) <= longest else f"{text[:longest]}…"
+        case list() | tuple():
+            return [_fit(one, longest) for one in value[:_MANY]]
+        case dict():
+            return {key: _fit(one, longest) for key, one in value.items()}
+        case _:
+            return value

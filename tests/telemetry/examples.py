@@ -1,0 +1,40 @@
+"""One of each fact."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from lightkeeper.core import facts
+from lightkeeper.core.answer import Verdict
+from lightkeeper.telemetry.events import Fact
+from tests.core import making
+
+STEP: Final = facts.ClockStepped(
+    at=making.at(), stepped=-making.HOUR, suspended=timedelta(milliseconds=1500)
+)
+
+EXAMPLES: dict[type[Fact], Fact] = {
+    type(fact): fact
+    for fact in (
+        making.started(),
+        making.renewed(),
+        making.failed(),
+        making.requested(),
+        making.verifying(),
+        making.verified(verdict=Verdict.REJECTED),
+        making.looking(),
+        making.seen(),
+        making.touched(),
+        making.pending(),
+        making.drifted(),
+        making.delivering(),
+        making.delivered(),
+        making.not_delivered(),
+        making.round_ended(),
+        making.not_saved(),
+        making.saved(),
+        making.surprised(),
+        STEP,
+    )
+}

@@ -1,0 +1,87 @@
+"""The tables of events in code, and the page that people look them up in."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lightkeeper.core.answer import Oddity, Verdict
+from lightkeeper.core.facts import Cause, Renewed
+from lightkeeper.core.reasons import Reason
+from lightkeeper.telemetry import journal
+from lightkeeper.telemetry.events import EVENTS, Fact
+from lightkeeper.telemetry.journal import Journal
+from lightkeeper.telemetry.recorder import FactRecorder
+from tests.core import making
+from tests.core.making import HOUR
+from tests.telemetry.examples import EXAMPLES
+from tests.telemetry.reading import Line, Stream, logging_to
+from tests.telemetry.test_journal import say_everything
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
+ON_EVERY_LINE = {"event", "level", "timestamp"}
+NOTICES = frozenset({"hard_linked"})
+
+
+def test_an_event_is_a_snake_case_word_of_its_own() -> None:
+    names = [event.name for event in EVENTS.values()] + list(journal.EVENTS)
+
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+
+
+def test_the_page_has_a_row_for_each_event_with_its_meaning() -> None:
+    meanings = {event.name: event.meaning for event in EVENTS.values()}
+    meanings |= {name: meaning for name, (_, meaning) in journal.EVENTS.items()}
+
+    assert {name: row[2] for name, row in rows().items()} == meanings
+
+
+def test_the_page_names_the_levels_that_an_event_can_have() -> None:
+    seen = defaultdict[str, set[str]](set)
+    for line in all_lines():
+        seen[line["event"]].add(line["level"])
+
+    assert {name: set(row[0].split(", ")) for name, row in rows().items()} == seen
+
+
+def test_the_page_names_the_fields_that_an_event_can_have() -> None:
+    seen = defaultdict[str, set[str]](set)
+    for line in all_lines():
+        seen[line["event"]] |= line.keys() - ON_EVERY_LINE
+
+    assert {name: set(re.findall(r"`(\w+)`", row[1])) for name, row in rows().items()} == seen
+
+
+def rows() -> dict[str, list[str]]:
+    """Event to level, fields and meaning, as the page has them."""
+    found = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    return {name: cells.split(" | ") for name, cells in found}
+
+
+def all_lines() -> list[Line]:
+    """Every event at every level and with every field that it can have."""
+    stream = Stream()
+    with logging_to(stream):
+        say_everything(Journal(stream))
+        for fact in (*EXAMPLES.values(), *variants()):
+            recorder = FactRecorder()
+            recorder.record(fact, news=True)
+            recorder.record(fact, news=True)
+    return stream.lines
+
+
+def variants() -> Iterator[Fact]:
+    renewed = EXAMPLES[Renewed]
+    assert isinstance(renewed, Renewed)
+    yield replace(renewed, oddities=frozenset({Oddity.NO_DATE}))
+    yield replace(making.failed(), remaining=HOUR)
+    yield making.failed(reason=Reason.ACCESS_DENIED)
+    yield making.verified(verdict=Verdict.ACCEPTED)
+    yield making.seen(notices=NOTICES)
+    yield making.delivered(repaired=Cause.REMOVED, notices=NOTICES)
+    yield making.not_delivered(reason=Reason.TIMEOUT)
+    yield replace(making.round_ended(), failing=1)

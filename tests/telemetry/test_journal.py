@@ -1,0 +1,128 @@
+"""The lines of the process itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from lightkeeper import __version__
+from lightkeeper.telemetry.journal import EVENTS, Journal
+from tests.core.making import HOUR, MINUTE, at
+from tests.telemetry.reading import Line, Stream, logging_to
+
+IN_USE = OSError(errno.EADDRINUSE, "Address already in use")
+
+
+def written(say: Callable[[Journal], None]) -> list[Line]:
+    """What `say` makes a journal write, without its time."""
+    stream = Stream()
+    with logging_to(stream):
+        say(Journal(stream))
+    return [
+        {key: value for key, value in line.items() if key != "timestamp"} for line in stream.lines
+    ]
+
+
+def test_a_start_tells_version_process_logins_and_dangerous_settings() -> None:
+    lines = written(lambda journal: journal.daemon_started(["prod"], "/s", ["plain http"]))
+
+    assert lines == [
+        {
+            "event": "daemon_started",
+            "level": "info",
+            "version": __version__,
+            "pid": os.getpid(),
+            "logins": ["prod"],
+            "state_dir": "/s",
+        },
+        {"event": "config_warning", "level": "warning", "problem": "plain http"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("127.0.0.1:9780", "http://127.0.0.1:9780/metrics"), ("", "not served")],
+)
+def test_a_daemon_that_is_ready_says_where_to_scrape(address: str, told: str) -> None:
+    (line,) = written(lambda journal: journal.daemon_ready(address))
+
+    assert (line["event"], line["metrics"]) == ("daemon_ready", told)
+
+
+def test_a_configuration_that_is_in_force_names_what_waits_for_a_restart() -> None:
+    lines = written(lambda journal: journal.config_reloaded(["w"], needs_restart=["state_dir"]))
+
+    events = ["config_reloaded", "config_warning", "restart_needed"]
+    assert [line["event"] for line in lines] == events
+    assert lines[-1]["key"] == "state_dir"
+
+
+def test_a_configuration_that_is_rejected_tells_twenty_of_its_problems() -> None:
+    (line,) = written(lambda journal: journal.config_rejected(range(25)))
+
+    assert line["level"] == "error"
+    assert line["problems"] == [str(number) for number in range(20)]
+    assert line["more"] == 5
+
+
+def test_a_port_in_use_is_said_when_it_begins_and_each_hour() -> None:
+    def say(journal: Journal) -> None:
+        for after in (0 * MINUTE, MINUTE, HOUR, HOUR + MINUTE):
+            journal.listener_failed("127.0.0.1:9780", IN_USE, at(after))
+
+    lines = written(say)
+
+    assert len(lines) == 2
+    assert lines[0]["listen"] == "127.0.0.1:9780"
+    assert lines[0]["detail"] == "Address already in use"
+
+
+def test_a_watch_that_is_blind_is_said_once_for_each_cause() -> None:
+    def say(journal: Journal) -> None:
+        for detail in ("/a: No space left", "/b: No space left", "/a: No space left"):
+            journal.watch_blind(detail)
+
+    assert [line["detail"] for line in written(say)] == ["/a: No space left", "/b: No space left"]
+
+
+def test_places_that_are_left_are_named_with_the_command_that_cleans_them() -> None:
+    (line,) = written(lambda journal: journal.places_left("prod", [("files", "/a")]))
+
+    assert line["places"] == ["/a"]
+    assert line["command"] == "lightkeeper withdraw prod"
+
+
+def test_a_reload_of_the_level_holds_from_the_next_line_on() -> None:
+    def say(journal: Journal) -> None:
+        journal.configure("json", "warning")
+        journal.daemon_stopping()
+        journal.state_unreadable("prod", "damaged")
+
+    (line,) = written(say)
+
+    assert line["event"] == "state_unreadable"
+    assert (line["login"], line["detail"]) == ("prod", "damaged")
+
+
+def test_every_event_of_the_table_is_written_at_its_level() -> None:
+    lines = written(say_everything)
+
+    assert {line["event"]: line["level"] for line in lines} == {
+        event: level for event, (level, _) in EVENTS.items()
+    }
+
+
+def say_everything(journal: Journal) -> None:
+    """Every line there is."""
+    journal.daemon_started(["prod"], "/s", ["w"])
+    journal.daemon_ready("127.0.0.1:9780")
+    journal.config_reloaded([], needs_restart=["state_dir"])
+    journal.config_rejected(["p"])
+    journal.listener_failed("127.0.0.1:9780", IN_USE, at())
+    journal.watch_blind("d")
+    journal.places_left("prod", [("files", "/a")])
+    journal.state_unreadable("prod", "d")
+    journal.daemon_stopping()

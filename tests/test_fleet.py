@@ -1,0 +1,252 @@
+"""Which logins are kept: over starts, reloads and surprises, each on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lightkeeper.core import facts
+from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import Saved
+from lightkeeper.fleet import Fleet, Kept, Left
+from tests.core.making import HOUR, MINUTE, NONE, POLICY
+from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, running, turns
+
+ONE = LoginName("one")
+OTHER = LoginName("other")
+
+
+@dataclass
+class Scene:
+    """Logins with an issuer and an output each, all in one world."""
+
+    edge: Edge = field(default_factory=Edge)
+    issuers: dict[str, FakeIssuer] = field(default_factory=dict)
+    outputs: dict[str, FakeOutput] = field(default_factory=dict)
+
+    def kept(self, name: LoginName, *, fingerprint: str = "f", place: str = "") -> Kept:
+        issuer = self.issuers.setdefault(name, self.edge.issuer())
+        path = place or f"/{name}/config.json"
+        output = self.outputs[name] = FakeOutput(names=(path,), name=OutputName(f"files-{name}"))
+        return Kept(
+            name=name,
+            fingerprint=fingerprint,
+            policy=POLICY,
+            source=self.edge.source(issuer),
+            outputs=[output],
+        )
+
+    def fleet(self, saved: Mapping[LoginName, Saved] | None = None) -> Fleet:
+        return Fleet(self.edge.world(), saved or {})
+
+    def saved(self) -> dict[LoginName, Saved]:
+        return {LoginName(name): saved for name, saved in self.edge.store.kept.items()}
+
+    def calls(self, name: LoginName) -> int:
+        return len(self.issuers[name].calls)
+
+
+async def test_every_configured_login_is_kept() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+
+    assert [state.login for state in fleet.states] == [ONE, OTHER]
+    assert all(state.held is not None for state in fleet.states)
+
+
+async def test_a_surprise_in_one_login_does_not_stop_another() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+    scene.issuers[ONE].answers = [LookupError(), AttributeError(), ValueError()]
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.Surprised, login=ONE)
+        await scene.edge.notebook.until(facts.RoundEnded, login=OTHER)
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.Renewed, 2, login=OTHER)
+
+    assert scene.edge.notebook.of(facts.Surprised, login=OTHER) == []
+
+
+async def test_a_login_that_hangs_delays_no_other() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+    scene.issuers[ONE].gate.is_open.clear()
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, login=OTHER)
+
+    assert scene.edge.notebook.of(facts.Renewed, login=ONE) == []
+
+
+async def test_a_reload_of_the_same_source_costs_no_call() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        held = fleet.states[0].held
+        fleet.apply([scene.kept(ONE, place="/new/config.json")])
+        await scene.edge.notebook.until(facts.Delivered, 2)
+
+    assert fleet.states[0].held is held
+    assert scene.calls(ONE) == 1
+    assert "/new/config.json" in scene.outputs[ONE].held
+
+
+async def test_another_source_under_the_same_name_starts_anew() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        fleet.apply([scene.kept(ONE, fingerprint="changed")])
+        await scene.edge.notebook.until(facts.Renewed, 2)
+
+    assert scene.calls(ONE) == 2
+    assert scene.edge.store.kept[ONE].fingerprint == "changed"
+
+
+async def test_a_login_that_was_removed_is_kept_no_more_and_its_state_is_gone() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+        left = fleet.apply([scene.kept(ONE)])
+        await turns()
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.Renewed, 2, login=ONE)
+
+    assert left == [Left(login=OTHER, places=(("files-other", "/other/config.json"),))]
+    assert scene.calls(OTHER) == 1
+    assert set(scene.edge.store.kept) == {ONE}
+    assert scene.outputs[OTHER].held, "its entry stays in its place"
+
+
+async def test_a_place_that_was_removed_is_named() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE, place="/a")])
+
+    left = fleet.apply([scene.kept(ONE, place="/b")])
+
+    assert left == [Left(login="one", places=(("files-one", "/a"),))]
+
+
+async def test_nothing_is_left_where_nothing_was_removed() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+
+    assert fleet.apply([scene.kept(ONE)]) == []
+    assert fleet.apply([scene.kept(ONE)]) == []
+
+
+async def test_what_was_removed_while_the_daemon_was_down_is_said_and_forgotten() -> None:
+    scene = Scene()
+    before = scene.fleet()
+    before.apply([scene.kept(ONE), scene.kept(OTHER, place="/old")])
+    async with running(before):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+
+    fleet = scene.fleet(scene.saved())
+    left = fleet.apply([scene.kept(ONE, place="/elsewhere")])
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.Delivered, 3)
+
+    assert left == [
+        Left(login="one", places=(("files-one", "/one/config.json"),)),
+        Left(login="other", places=(("files-other", "/old"),)),
+    ]
+    assert set(scene.edge.store.kept) == {ONE}
+
+
+async def test_a_restart_goes_on_with_what_was_saved() -> None:
+    scene = Scene()
+    before = scene.fleet()
+    before.apply([scene.kept(ONE)])
+    async with running(before):
+        await scene.edge.notebook.until(facts.RoundEnded)
+
+    fleet = scene.fleet(scene.saved())
+    fleet.apply([scene.kept(ONE)])
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.Delivered, 2)
+
+    assert scene.calls(ONE) == 1
+    assert before.states[0].held == fleet.states[0].held
+
+
+async def test_a_renewal_is_asked_for_by_name() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+        scene.edge.clock.passed = MINUTE
+        fleet.request_renewal([OTHER, LoginName("unknown")])
+        await scene.edge.notebook.until(facts.Renewed, 2, login=OTHER)
+
+    assert scene.issuers[ONE].calls == [NONE]
+    assert scene.issuers[OTHER].calls == [NONE, MINUTE]
+
+
+async def test_a_touched_place_reaches_its_login_and_an_unknown_one_nobody() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+    place = Place(OutputName("files-one"), "/one/config.json")
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.edge.clock.passed = MINUTE
+        fleet.touched(LoginName("unknown"), place)
+        fleet.touched(ONE, place)
+        await scene.edge.notebook.until(facts.PlaceRead, 2)
+
+    touched = scene.edge.notebook.of(facts.PlaceTouched)
+    assert [fact.login for fact in touched] == [ONE]
+
+
+async def test_a_core_that_turns_is_told_from_one_that_is_stuck() -> None:
+    """This feeds the watchdog: one keeper that asks its plan no more is enough to starve it."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+        await turns()
+        assert fleet.have_turned()
+        assert not fleet.have_turned()
+        scene.edge.alarm.bells[ONE]()
+        await turns()
+        assert not fleet.have_turned()
+        fleet.ring()
+        await turns()
+        assert fleet.have_turned()
+
+
+async def test_a_bug_in_the_output_of_one_login_fails_that_one_alone() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+    scene.outputs[ONE].failures["/one/config.json"] = OSError()
+
+    async with running(fleet):
+        failed = await scene.edge.notebook.until(facts.DeliveryFailed)
+        await scene.edge.notebook.until(facts.RoundEnded, login=OTHER)
+
+    assert isinstance(failed, facts.DeliveryFailed)
+    assert (failed.login, failed.reason) == (ONE, Reason.INTERNAL_ERROR)

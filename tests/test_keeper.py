@@ -1,0 +1,441 @@
+"""One login's life: what the plan says is started, bounded, saved first, and fenced off."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from lightkeeper.core import facts
+from lightkeeper.core.answer import Refusal, Verdict
+from lightkeeper.core.facts import Place, Why
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import take_up
+from lightkeeper.core.state import LoginState
+from lightkeeper.keeper import Keeper
+from lightkeeper.ports import Failed, Foreign, Pending
+from tests.core.making import FOREIGN, HOUR, LIFETIME, LOGIN, MINUTE, NONE, POLICY, SECOND, a_clock
+from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, running, turns
+
+NO_SPACE = Failed(reason=Reason.NO_SPACE, detail="/s: full")
+
+
+@dataclass
+class Scene:
+    """A keeper with its fakes."""
+
+    edge: Edge = field(default_factory=Edge)
+    output: FakeOutput = field(default_factory=FakeOutput)
+    issuer: FakeIssuer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.issuer = self.edge.issuer()
+        self.issuer.knows = self.is_attempt_saved
+
+    def is_attempt_saved(self) -> bool:
+        saved = self.edge.store.kept.get(LOGIN)
+        now = self.edge.clock.now().boot
+        return saved is not None and saved.last_attempt == now
+
+    def keeper(self, state: LoginState | None = None) -> Keeper:
+        return Keeper(
+            state or LoginState(login=LOGIN, policy=POLICY, clock=a_clock()),
+            fingerprint="f",
+            source=self.edge.source(self.issuer),
+            outputs=[self.output],
+            world=self.edge.world(),
+        )
+
+    def restarted(self) -> Keeper:
+        """The keeper of the next process, with what the store kept."""
+        now = self.edge.clock.now()
+        state = take_up(self.edge.store.kept[LOGIN], POLICY, boot_id="boot", now=now)
+        return self.keeper(state)
+
+    def keeping(self) -> AbstractAsyncContextManager[None]:
+        return running(self.keeper())
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_login_of_which_nothing_is_known_is_renewed_and_delivered(scene: Scene) -> None:
+    async with scene.keeping():
+        ended = await scene.edge.notebook.until(facts.RoundEnded)
+
+    assert isinstance(ended, facts.RoundEnded)
+    assert (ended.changed, ended.failing) == (1, 0)
+    assert scene.output.held["/a/config.json"] == scene.output.deliveries[0].credential.digest
+    assert [fact.why for fact in attempts(scene)] == [Why.FIRST]
+
+
+async def test_the_bell_is_set_for_the_instant_of_the_next_renewal(scene: Scene) -> None:
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        await turns()
+        wake = scene.edge.alarm.times[LOGIN]
+
+        assert wake is not None
+        assert 0.4 * LIFETIME <= wake - scene.edge.clock.now().wall <= 0.5 * LIFETIME
+    assert LOGIN not in scene.edge.alarm.times
+
+
+async def test_a_renewal_that_is_due_replaces_what_is_held_everywhere(scene: Scene) -> None:
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+
+    first, second = (delivery.credential.digest for delivery in scene.output.deliveries)
+    assert first != second
+    assert scene.output.held["/a/config.json"] == second
+
+
+async def test_an_attempt_is_saved_before_the_call(scene: Scene) -> None:
+    """Else a daemon that crashes at each call would call without a pause."""
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.Renewed)
+
+    assert scene.issuer.seen_in_store == [True]
+
+
+async def test_the_floor_holds_across_a_restart_in_the_middle_of_a_call(scene: Scene) -> None:
+    scene.issuer.gate.is_open.clear()
+    async with scene.keeping():
+        await scene.issuer.gate.until_entered()
+
+    scene.issuer.gate.is_open.set()
+    async with running(scene.restarted()):
+        await turns()
+        assert scene.issuer.calls == [NONE]
+        scene.edge.pass_on(SECOND)
+        await turns()
+        assert scene.issuer.calls == [NONE]
+        scene.edge.pass_on(SECOND)
+        await scene.edge.notebook.until(facts.Renewed)
+
+    assert scene.issuer.calls == [NONE, 2 * SECOND]
+
+
+async def test_a_credential_is_saved_before_anybody_is_given_it(scene: Scene) -> None:
+    """A crash in between must not make it a stranger's at the next start."""
+    scene.output.gate.is_open.clear()
+    async with scene.keeping():
+        await scene.output.gate.until_entered()
+        saved = scene.edge.store.kept[LOGIN]
+
+    assert saved.credential is not None
+    assert saved.credential.password.reveal() == "simulated-1"
+
+
+async def test_a_restart_with_a_credential_that_is_not_due_costs_no_call(scene: Scene) -> None:
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+
+    scene.output.held.clear()
+    scene.edge.clock.passed = HOUR
+    async with running(scene.restarted()):
+        await scene.edge.notebook.until(facts.Delivered, 2)
+
+    assert scene.issuer.calls == [NONE]
+    assert scene.output.held["/a/config.json"] is not None
+
+
+async def test_a_store_that_takes_nothing_is_said_and_the_login_is_kept(scene: Scene) -> None:
+    scene.edge.store.failure = NO_SPACE
+
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        assert scene.edge.notebook.of(facts.StateNotSaved)
+        scene.edge.store.failure = None
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.StateSaved)
+
+
+async def test_what_could_not_be_saved_is_saved_later_without_a_call(scene: Scene) -> None:
+    scene.edge.store.failure = NO_SPACE
+
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.edge.store.failure = None
+        scene.edge.pass_on(5 * MINUTE)
+        await scene.edge.notebook.until(facts.StateSaved)
+
+    assert scene.issuer.calls == [NONE]
+    assert scene.edge.store.kept[LOGIN].credential is not None
+
+
+async def test_no_second_attempt_starts_while_one_is_in_flight(scene: Scene) -> None:
+    scene.issuer.gate.is_open.clear()
+
+    async with scene.keeping():
+        await scene.issuer.gate.until_entered()
+        scene.edge.pass_on(HOUR)
+        await turns()
+
+        assert scene.issuer.gate.entered == 1
+
+
+async def test_a_failed_attempt_is_told_with_its_reason_and_tried_again(scene: Scene) -> None:
+    scene.issuer.answers = [Refusal(reason=Reason.THROTTLED, detail="slow down")]
+
+    async with scene.keeping():
+        failed = await scene.edge.notebook.until(facts.RenewalFailed)
+        scene.edge.pass_on(5 * MINUTE)
+        await scene.edge.notebook.until(facts.Renewed)
+
+    assert isinstance(failed, facts.RenewalFailed)
+    assert (failed.reason, failed.remaining) == (Reason.THROTTLED, None)
+
+
+async def test_a_failed_attempt_tells_what_the_held_credential_has_left(scene: Scene) -> None:
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.issuer.answers = [Refusal(reason=Reason.NETWORK, detail="no route")] * 2
+        scene.edge.pass_on(9 * HOUR)
+        living = await scene.edge.notebook.until(facts.RenewalFailed)
+        scene.edge.pass_on(4 * HOUR)
+        dead = await scene.edge.notebook.until(facts.RenewalFailed, 2)
+
+    assert isinstance(living, facts.RenewalFailed)
+    assert isinstance(dead, facts.RenewalFailed)
+    assert (living.remaining, dead.remaining) == (3 * HOUR, NONE)
+
+
+async def test_eight_places_of_an_output_are_worked_on_at_a_time(scene: Scene) -> None:
+    scene.output = FakeOutput(names=tuple(f"/{number}/config.json" for number in range(20)))
+    scene.output.gate.is_open.clear()
+
+    async with scene.keeping():
+        await scene.output.gate.until_entered(8)
+        scene.edge.alarm.beat()
+        await turns()
+        assert scene.output.gate.inside == 8
+        scene.output.gate.is_open.set()
+        await scene.edge.notebook.until(facts.RoundEnded)
+
+    assert scene.output.gate.most == 8
+    assert len(scene.output.held) == 20
+
+
+async def test_a_place_that_hangs_delays_no_other(scene: Scene) -> None:
+    hanging = FakeOutput(names=("/hung",), name=facts.OutputName("hanging"))
+    hanging.gate.is_open.clear()
+    keeper = scene.keeper()
+    keeper.adopt(POLICY, [hanging, scene.output])
+
+    async with running(keeper):
+        await hanging.gate.until_entered()
+        await scene.edge.notebook.until(facts.Delivered)
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.Renewed, 2)
+        await scene.edge.notebook.until(facts.Delivered, 2)
+
+    assert hanging.gate.entered == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [(NO_SPACE, facts.DeliveryFailed), (Pending(detail="/run/user/1"), facts.PlacePending)],
+    ids=["failing", "pending"],
+)
+async def test_a_place_that_cannot_be_reached_is_tried_again_without_a_call(
+    scene: Scene, failure: Failed | Pending, kind: type[facts.LoginFact]
+) -> None:
+    scene.output.failures["/a/config.json"] = failure
+
+    async with scene.keeping():
+        await scene.edge.notebook.until(kind)
+        scene.output.failures.clear()
+        scene.edge.pass_on(15 * SECOND)
+        await scene.edge.notebook.until(facts.Delivered)
+
+    assert scene.issuer.calls == [NONE]
+
+
+async def test_a_touched_place_is_looked_at_and_repaired(scene: Scene) -> None:
+    keeper = scene.keeper()
+    async with running(keeper):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.output.held["/a/config.json"] = None
+        scene.edge.clock.passed = MINUTE
+        keeper.touched(Place(scene.output.name, "/a/config.json"))
+        await scene.edge.notebook.until(facts.Drifted)
+        scene.edge.pass_on(5 * SECOND)
+        repaired = await scene.edge.notebook.until(facts.Delivered, 2)
+
+    assert isinstance(repaired, facts.Delivered)
+    assert repaired.repaired is facts.Cause.REMOVED
+
+
+async def test_a_person_gets_a_new_credential_as_soon_as_the_floor_allows(scene: Scene) -> None:
+    keeper = scene.keeper()
+    async with running(keeper):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        keeper.request_renewal()
+        await turns()
+        assert scene.issuer.calls == [NONE]
+        scene.edge.pass_on(30 * SECOND)
+        await scene.edge.notebook.until(facts.Renewed, 2)
+
+    assert [fact.why for fact in attempts(scene)] == [Why.FIRST, Why.REQUESTED]
+
+
+async def test_a_credential_that_was_ended_early_is_renewed(scene: Scene) -> None:
+    async with scene.keeping():
+        renewed = await scene.edge.notebook.until(facts.Renewed)
+        assert isinstance(renewed, facts.Renewed)
+        scene.edge.verifier.verdicts[renewed.credential.digest] = Verdict.REJECTED
+        scene.edge.pass_on(20 * MINUTE)
+        await scene.edge.notebook.until(facts.Renewed, 2)
+
+    assert [fact.why for fact in attempts(scene)] == [Why.FIRST, Why.REFUSED]
+
+
+async def test_one_that_is_ended_early_again_within_the_hour_is_superseded(scene: Scene) -> None:
+    async with scene.keeping():
+        for count in (1, 2):
+            renewed = await scene.edge.notebook.until(facts.Renewed, count)
+            assert isinstance(renewed, facts.Renewed)
+            scene.edge.verifier.verdicts[renewed.credential.digest] = Verdict.REJECTED
+            scene.edge.pass_on(20 * MINUTE)
+        failed = await scene.edge.notebook.until(facts.RenewalFailed)
+
+    assert isinstance(failed, facts.RenewalFailed)
+    assert failed.reason is Reason.SUPERSEDED
+    assert len(scene.issuer.calls) == 2
+
+
+async def test_a_bug_in_an_attempt_is_told_backed_off_from_and_survived(scene: Scene) -> None:
+    scene.issuer.answers = [LookupError("simulated-secret")]
+
+    async with scene.keeping():
+        failed = await scene.edge.notebook.until(facts.RenewalFailed)
+        await turns()
+        assert len(scene.issuer.calls) == 1
+        scene.edge.pass_on(5 * MINUTE)
+        await scene.edge.notebook.until(facts.Renewed)
+
+    assert isinstance(failed, facts.RenewalFailed)
+    assert failed.reason is Reason.INTERNAL_ERROR
+
+
+async def test_a_bug_is_told_with_its_traceback_and_without_its_message(scene: Scene) -> None:
+    """The message may hold what must not be printed."""
+    scene.issuer.answers = [LookupError("simulated-secret")]
+
+    async with scene.keeping():
+        surprised = await scene.edge.notebook.until(facts.Surprised)
+
+    assert isinstance(surprised, facts.Surprised)
+    assert surprised.doing == "renew"
+    assert surprised.traceback.endswith("LookupError")
+    assert "in issue" in surprised.traceback
+    assert "simulated-secret" not in repr(scene.edge.notebook.facts)
+
+
+async def test_a_bug_in_a_delivery_fails_that_place_alone(scene: Scene) -> None:
+    scene.output = FakeOutput(names=("/a/config.json", "/b/config.json"))
+    scene.output.failures["/a/config.json"] = LookupError()
+
+    async with scene.keeping():
+        failed = await scene.edge.notebook.until(facts.DeliveryFailed)
+        delivered = await scene.edge.notebook.until(facts.Delivered)
+
+    assert isinstance(failed, facts.DeliveryFailed)
+    assert isinstance(delivered, facts.Delivered)
+    assert (failed.reason, failed.place.name) == (Reason.INTERNAL_ERROR, "/a/config.json")
+    assert delivered.place.name == "/b/config.json"
+
+
+async def test_a_bug_in_a_verification_is_no_verdict(scene: Scene) -> None:
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.edge.verifier.bug = LookupError()
+        scene.edge.pass_on(20 * MINUTE)
+        verified = await scene.edge.notebook.until(facts.Verified)
+
+    assert isinstance(verified, facts.Verified)
+    assert verified.verdict is Verdict.INCONCLUSIVE
+    assert len(scene.issuer.calls) == 1
+
+
+async def test_a_bug_in_saving_ends_nothing(scene: Scene) -> None:
+    scene.edge.store.failure = NO_SPACE
+
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        count = len(scene.edge.notebook.of(facts.StateNotSaved))
+        scene.edge.store.bug = LookupError()
+        scene.edge.pass_on(5 * MINUTE)
+        failed = await scene.edge.notebook.until(facts.StateNotSaved, count + 1)
+        scene.edge.store.failure = scene.edge.store.bug = None
+        scene.edge.pass_on(5 * MINUTE)
+        await scene.edge.notebook.until(facts.StateSaved)
+
+    assert isinstance(failed, facts.StateNotSaved)
+    assert failed.reason is Reason.INTERNAL_ERROR
+
+
+async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_written(
+    scene: Scene,
+) -> None:
+    scene.output.failures["/a/config.json"] = Foreign(digest=FOREIGN)
+
+    async with scene.keeping():
+        drifted = await scene.edge.notebook.until(facts.Drifted)
+
+    assert isinstance(drifted, facts.Drifted)
+    assert (drifted.cause, drifted.digest) == (facts.Cause.REPLACED, FOREIGN)
+    assert scene.output.held == {}
+
+
+async def test_a_bug_in_the_turn_itself_ends_nothing(scene: Scene) -> None:
+    keeper = scene.keeper()
+    whole = keeper.state
+    keeper.state = replace(whole, places=None)  # type: ignore[arg-type]  # what no plan can use
+
+    async with running(keeper):
+        surprised = await scene.edge.notebook.until(facts.Surprised)
+        keeper.state = whole
+        keeper.ring()
+        await scene.edge.notebook.until(facts.Renewed)
+
+    assert isinstance(surprised, facts.Surprised)
+    assert surprised.doing == "plan"
+
+
+async def test_cancelling_is_no_bug(scene: Scene) -> None:
+    scene.issuer.gate.is_open.clear()
+
+    async with scene.keeping():
+        await scene.issuer.gate.until_entered()
+
+    assert scene.edge.notebook.of(facts.Surprised) == []
+    assert scene.edge.notebook.of(facts.RenewalFailed) == []
+
+
+async def test_another_policy_is_adopted_without_a_call(scene: Scene) -> None:
+    keeper = scene.keeper()
+    async with running(keeper):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        await turns()
+        before = scene.edge.alarm.times[LOGIN]
+        keeper.adopt(replace(POLICY, renew_at=0.25), [scene.output])
+        await turns()
+        after = scene.edge.alarm.times[LOGIN]
+
+    assert before is not None
+    assert after is not None
+    assert after - before == timedelta(hours=-3)
+    assert len(scene.issuer.calls) == 1
+
+
+def attempts(scene: Scene) -> list[facts.AttemptStarted]:
+    started = scene.edge.notebook.of(facts.AttemptStarted)
+    return [fact for fact in started if isinstance(fact, facts.AttemptStarted)]
