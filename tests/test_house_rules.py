@@ -294,7 +294,7 @@ def test_every_exemption_names_something_that_a_rule_would_find() -> None:
         for entry in table:
             path = SOURCE / entry
             files = [file for file in (path, *path.rglob("*.py")) if file.is_file()]
-            assert not files or any(rule(file.read_text()) for file in files), entry
+            assert any(rule(file.read_text()) for file in files), entry
 
 
 PLANTED = [

@@ -179,7 +179,7 @@ def test_a_log_that_takes_nothing_stops_nobody(capfd: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "name", ["aiobotocore", "aiohttp", "apscheduler", "asyncio", "botocore", "urllib3", "unheard"]
+    "name", ["aiohttp", "apscheduler", "asyncio", "botocore", "urllib3", "unheard"]
 )
 def test_libraries_speak_in_our_lines_and_never_below_info(name: str) -> None:
     """At DEBUG some print passwords."""
@@ -196,6 +196,18 @@ def test_libraries_speak_in_our_lines_and_never_below_info(name: str) -> None:
         "warning",
         f"{name}.part",
     )
+
+
+def test_warnings_that_quote_an_answer_are_held_back() -> None:
+    """A refresh that fails is told with the answer of STS or a process; we name the failure."""
+    stream = Stream()
+
+    with logging_to(stream, level="debug"):
+        logging.getLogger("aiobotocore.credentials").warning("failed: %s", "simulated-canary")
+        logging.getLogger("aiobotocore.credentials").error("said aloud")
+
+    (line,) = stream.lines
+    assert line["event"] == "said aloud"
 
 
 def test_a_level_above_info_holds_for_libraries_too() -> None:

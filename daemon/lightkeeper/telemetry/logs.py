@@ -31,8 +31,9 @@ _LONG: Final[Mapping[str, int]] = {"traceback": 8000, "exception": 8000}
 _MANY: Final = 50
 """Items of a list."""
 _LIBRARIES: Final[Mapping[str, int]] = {
-    # At DEBUG some print passwords and session tokens, at INFO two lines for each call or bell.
-    "aiobotocore": logging.WARNING,
+    # At DEBUG some print passwords and session tokens, at INFO two lines for each call or bell;
+    # and this one warns of AWS credentials that it could not refresh by quoting what came instead.
+    "aiobotocore": logging.ERROR,
     "aiohttp": logging.WARNING,
     "apscheduler": logging.WARNING,
     "asyncio": logging.WARNING,

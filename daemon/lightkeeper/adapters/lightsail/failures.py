@@ -25,6 +25,7 @@ _TOLERATED: Final = timedelta(minutes=5)
 
 _ABOUT_TIME: Final = re.compile(r"signature expired|not yet current", re.IGNORECASE)
 _NO_SERVICE: Final = re.compile(r"container service", re.IGNORECASE)
+_NO_ENDPOINT: Final = re.compile(r"Invalid (endpoint|IPv6 URL)")
 _SIGNATURE_CODES: Final = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
 # The library puts the body into the message where it finds no code, and AWS puts the session token
 # into what it says of signatures: only these are shown.
@@ -49,6 +50,8 @@ def refusal_of(exc: Exception, seen: Moment, *, created: bool) -> Refusal:
     reason = reason_of(cause) or reason_of(exc) or Reason.INTERNAL_ERROR
     if isinstance(exc, RuntimeError) and "still expired" in str(exc):
         reason = Reason.AWS_CREDENTIALS_EXPIRED
+    elif isinstance(exc, ValueError) and _NO_ENDPOINT.match(str(exc)):
+        reason = Reason.INVALID_INPUT
     elif reason is Reason.INVALID_RESPONSE and not created:
         reason = Reason.AWS_CREDENTIALS_INVALID
     return Refusal(reason=reason, detail=_detail(exc, cause))
@@ -61,6 +64,13 @@ def http_date(text: str | None) -> datetime | None:
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def one_line(text: str) -> str:
+    """One line, capped, with whatever looks like a token masked."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
+    masked = _OPAQUE.sub("***", line)
+    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
 
 
 def _answered(exc: ClientError, seen: Moment) -> Refusal:
@@ -78,7 +88,7 @@ def _answered(exc: ClientError, seen: Moment) -> Refusal:
         words.append(_said(clock.skew))
     refusal = Refusal(
         reason=reason,
-        detail=_short(": ".join(words)),
+        detail=one_line(": ".join(words)),
         retry_after=_retry_after(headers.get("retry-after"), date or seen.wall),
     )
     return replace(refusal, clock=clock) if reason is Reason.CLOCK_SKEW else refusal
@@ -136,7 +146,7 @@ def _detail(exc: Exception, cause: BaseException) -> str:
     if isinstance(inner, OSError) and inner.errno in errno.errorcode:
         words.append(os.strerror(inner.errno or 0))
         words += [str(name) for name in (inner.filename,) if name]
-    return _short(", ".join(words))
+    return one_line(", ".join(words))
 
 
 def _host(url: str) -> str:
@@ -144,10 +154,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or "no host"
     except ValueError:
         return "no host"
-
-
-def _short(text: str) -> str:
-    """One line, capped, with whatever looks like a token masked."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
-    masked = _OPAQUE.sub("***", line)
-    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"

@@ -53,14 +53,20 @@ class _GuardedResponse(aiohttp.ClientResponse):
         return self
 
     async def read(self) -> bytes:
-        """The body, up to the limit."""
+        """The body, up to the limit; the connection is closed if it does not come whole."""
         body = bytearray()
-        async for piece in self.content.iter_any():
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                self.close()
-                raise AnswerTooLargeError
-        return bytes(body)
+        try:
+            async for piece in self.content.iter_any():
+                body += piece
+                if len(body) > MAX_BODY_BYTES:
+                    break
+            else:
+                return bytes(body)
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        raise AnswerTooLargeError
 
 
 class _GuardedSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore ships no types

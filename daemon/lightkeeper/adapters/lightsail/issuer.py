@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from aiobotocore.session import AioSession
 
-from lightkeeper.adapters.lightsail.failures import http_date, refusal_of
+from lightkeeper.adapters.lightsail.failures import http_date, one_line, refusal_of
 from lightkeeper.adapters.lightsail.lane import Lane
 from lightkeeper.adapters.lightsail.metadata import is_metadata_silent
 from lightkeeper.adapters.lightsail.source import AwsSource, SharedAws
@@ -80,7 +80,7 @@ class LightsailIssuer:
             ) as client:
                 created = True
                 return await call.ask(client)
-        except Exception as exc:  # noqa: BLE001 - the library raises whatever its parser met
+        except Exception as exc:  # the library raises whatever its parser met
             refusal = refusal_of(exc, self._clock.now(), created=created)
             if await is_metadata_silent(exc):
                 refusal = replace(refusal, reason=Reason.IMDS_UNREACHABLE)
@@ -95,7 +95,7 @@ class LightsailIssuer:
         login = response.get("registryLogin")
         if not login:
             kind = headers.get("content-type", "no content type")[:60]
-            detail = f"the answer holds no registryLogin ({kind})"
+            detail = one_line(f"the answer holds no registryLogin ({kind})")
             return Refusal(reason=Reason.INVALID_RESPONSE, detail=detail)
         password = _text(login.get("password"))
         return Answer(

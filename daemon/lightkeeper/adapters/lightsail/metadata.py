@@ -37,7 +37,7 @@ async def is_metadata_silent(exc: Exception) -> bool:
             return response.status >= _SERVER_ERROR
     except aiohttp.ConnectionTimeoutError:
         return False
-    except (aiohttp.ClientProxyConnectionError, aiohttp.ServerDisconnectedError, TimeoutError):
+    except (aiohttp.ServerDisconnectedError, TimeoutError):
         return True
     except (aiohttp.ClientError, ValueError, OSError):
         return False

@@ -73,6 +73,7 @@ CODES: Final = _table(
             *("InvalidParameterCombination", "InvalidQueryParameter", "IncompleteSignature"),
             *("IncompleteSignatureException", "MissingAuthenticationToken"),
             *("MissingAuthenticationTokenException", "PackedPolicyTooLarge"),
+            "MalformedPolicyDocument",
         ),
     }
 )

@@ -1,0 +1,1 @@
+"""One suite for a fake and for the adapter that it stands for."""
