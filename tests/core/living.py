@@ -18,7 +18,7 @@ from lightkeeper.core.facts import NO_DIGEST, Cause, LoginFact, Why
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Look, Plan, Renew, Step, Verify, plan
+from lightkeeper.core.plan import Deliver, Look, Plan, Renew, Save, Step, Verify, plan
 from lightkeeper.core.policy import HEARTBEAT, Policy, due_at
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
 from lightkeeper.core.saved import Saved, put_down, take_up
@@ -138,6 +138,8 @@ class Life:
                 self._end_look(self.state.places[place])
             case Deliver(place=place):
                 self._end_delivery(self.state.places[place])
+            case Save():
+                self._ended(making.saved(self.passed))
 
     def _check(self, step: Step) -> None:
         match step:
@@ -150,6 +152,8 @@ class Life:
                 assert not self.state.places[place].busy
             case Deliver(place=place, replace_foreign=replace_foreign):
                 self._check_delivery(self.state.places[place], replace_foreign=replace_foreign)
+            case Save():
+                assert self.state.unsaved is not None
 
     def _check_attempt(self, why: Why) -> None:
         """Not a storm."""
@@ -207,6 +211,8 @@ class Life:
                 self._happened(facts.LookStarted(login=LOGIN, at=now, place=place))
             case Deliver(place=place):
                 self._happened(facts.DeliveryStarted(login=LOGIN, at=now, place=place))
+            case Save():
+                self._save(self.state)
 
     def _end_attempt(self) -> None:
         if self.random.random() < 0.5:
@@ -283,6 +289,8 @@ class Life:
             case Deliver(place=place):
                 digest = held.digest if held else NO_DIGEST
                 return making.delivered(self.passed, digest, place=place)
+            case Save():
+                return making.saved(self.passed)
 
     def _perhaps_not(self, place: PlaceState, ended: LoginFact) -> LoginFact:
         """Or else the place was out of reach."""

@@ -11,7 +11,8 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Renew, Step, Verify, next_renewal, plan
+from lightkeeper.core.plan import Renew, Save, Step, Verify, next_renewal, plan
+from lightkeeper.core.policy import HEARTBEAT
 from lightkeeper.core.state import LoginState
 from tests.core.making import (
     BOOT,
@@ -32,8 +33,10 @@ from tests.core.making import (
     drifted,
     failed,
     holding,
+    not_saved,
     renewed,
     requested,
+    saved,
     started,
     verified,
     verifying,
@@ -275,3 +278,23 @@ def test_why_and_when_are_known_for_people_at_any_time() -> None:
         Why.DUE,
         BOOT + DUE + 30 * SECOND,
     )
+
+
+def test_a_state_that_could_not_be_saved_is_saved_at_the_next_heartbeat() -> None:
+    """A crash would make strangers of our entries, and of the floor a memory."""
+    state = after(holding(), not_saved(MINUTE))
+
+    assert Save() not in steps(state, MINUTE)
+    assert Save() in steps(state, MINUTE + HEARTBEAT)
+
+
+def test_a_state_that_was_saved_at_last_is_left_alone() -> None:
+    state = after(holding(), not_saved(MINUTE), saved(2 * MINUTE))
+
+    assert Save() not in steps(state, 3 * MINUTE)
+
+
+def test_an_attempt_that_is_under_way_saves_the_state_itself() -> None:
+    state = after(holding(), not_saved(MINUTE), started(HOUR))
+
+    assert Save() not in steps(state, HOUR + MINUTE)

@@ -113,6 +113,21 @@ def test_a_place_that_somebody_keeps_writing_is_read_once_a_second() -> None:
     assert steps(state, 31 * SECOND) == (LOOK,)
 
 
+def test_a_new_credential_does_not_wait_for_a_look_at_what_somebody_wrote() -> None:
+    """It looks itself; else somebody who keeps writing there could hold it up for ever."""
+    state = after(delivered_to(HERE), seen(HOUR), renewed(HOUR, SECOND_ONE), touched(HOUR))
+
+    assert steps(state, HOUR) == (DELIVER,)
+
+
+def test_what_somebody_wrote_over_a_foreign_credential_is_looked_at_first() -> None:
+    """What may be replaced is the one that was seen."""
+    state = after(delivered_to(HERE), drifted(MINUTE, Cause.REPLACED), verified(MINUTE))
+    state = after(state, touched(HOUR))
+
+    assert steps(state, HOUR) == (LOOK,)
+
+
 def test_an_expired_credential_is_delivered_nowhere() -> None:
     """And what others put there stays."""
     state = after(holding(HERE), seen(SECOND, None, settled=False))

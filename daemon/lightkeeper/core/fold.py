@@ -39,7 +39,7 @@ def fold(state: LoginState, fact: LoginFact) -> LoginState:  # noqa: C901 - one 
             return _verified(state, fact)
         case facts.StateNotSaved():
             failure = failed(state.unsaved, fact.reason, fact.detail, fact.at)
-            return replace(state, unsaved=failure)
+            return replace(state, unsaved=failure, save_again=fact.at.boot + policy.SAVE_RETRY)
         case facts.StateSaved():
             return replace(state, unsaved=None)
         case facts.Surprised():

@@ -42,7 +42,12 @@ class Deliver:
     """What is there was not written by us, the registry was asked, and it may go."""
 
 
-Step = Renew | Verify | Look | Deliver
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep what a restart needs, which could not be kept when it should have been."""
+
+
+Step = Renew | Verify | Look | Deliver | Save
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +64,8 @@ class Plan:
 def plan(state: LoginState, now: Moment) -> Plan:
     """What one login needs at `now`: the same answer however often it is asked.
 
-    Polls, checks at the registry and retries of deliveries wait for a heartbeat: `wake` is for
-    what must not be late.
+    Polls, checks at the registry and retries of deliveries and of saving wait for a heartbeat:
+    `wake` is for what must not be late.
     """
     start: list[Step] = []
     wakes: list[timedelta] = []
@@ -72,6 +77,8 @@ def plan(state: LoginState, now: Moment) -> Plan:
             wakes.append(at)
     if _wants_verdict(state, now):
         start.append(Verify())
+    if state.unsaved is not None and not state.renewing and state.save_again <= now.boot:
+        start.append(Save())
     for place in state.places.values():
         for step, at in _place_steps(state, place, now):
             if at <= now.boot:
@@ -168,7 +175,7 @@ def _place_steps(
         return
     if not place.is_read:
         yield Look(place.place), place.not_before
-    elif place.touched:
+    elif place.touched and not _may_deliver_unseen(state, place, now):
         yield Look(place.place), max(place.read_at + policy.LOOK_PAUSE, place.not_before)
     elif state.is_valid(now) and not place.holds(state.held):
         if _may_deliver(state, place):
@@ -178,6 +185,20 @@ def _place_steps(
             yield Look(place.place), place.read_at + policy.POLL
     else:
         yield Look(place.place), place.read_at + policy.POLL
+
+
+def _may_deliver_unseen(state: LoginState, place: PlaceState, now: Moment) -> bool:
+    """Whether it needs a delivery now, and no look at what somebody wrote there before.
+
+    A delivery looks itself: somebody who keeps writing there must not hold it up. Where a foreign
+    credential may be replaced, that was allowed for the one that was seen.
+    """
+    return (
+        state.is_valid(now)
+        and not place.holds(state.held)
+        and place.drift is not Cause.REPLACED
+        and place.not_before <= now.boot
+    )
 
 
 def _may_deliver(state: LoginState, place: PlaceState) -> bool:

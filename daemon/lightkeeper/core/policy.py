@@ -22,6 +22,9 @@ POLL: Final = timedelta(seconds=60)
 DELIVERY_RETRY: Final = timedelta(seconds=10)
 """After a failed delivery; short of a heartbeat, so that the next one finds it due."""
 
+SAVE_RETRY: Final = DELIVERY_RETRY
+"""After a state that could not be saved."""
+
 LOOK_PAUSE: Final = timedelta(seconds=1)
 """Between two looks at a place that somebody keeps writing."""
 

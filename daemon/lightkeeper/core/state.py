@@ -93,6 +93,8 @@ class LoginState:
     failure: Failure | None = None
     last_success: datetime | None = None
     unsaved: Failure | None = None
+    save_again: timedelta = timedelta(0)
+    """When what could not be saved is tried again."""
     bug: Failure | None = None
     """The last surprise, by what was being done."""
 

@@ -1,0 +1,348 @@
+"""One seed's machine: its disks, its clocks, and the daemon that lives on it, life after life."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriters
+from lightkeeper.adapters.state_dir import StateDir
+from lightkeeper.attempt import Source
+from lightkeeper.core import facts
+from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName
+from lightkeeper.core.policy import Policy
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import Saved
+from lightkeeper.core.state import LoginState
+from lightkeeper.files import Files
+from lightkeeper.fleet import Fleet, Kept
+from lightkeeper.keeper import World
+from lightkeeper.paths import FileFailure, Paths
+from lightkeeper.ports import Clock, Failed
+from tests.fakes.disk import UID, Disk, failing
+from tests.simulation.loop import SimLoop
+from tests.simulation.oracle import Judge
+from tests.simulation.world import (
+    Clocks,
+    Killed,
+    Life,
+    Lightsail,
+    SimAlarm,
+    SimIssuer,
+    SimVerifier,
+)
+
+T = TypeVar("T")
+
+STATE = "/state"
+RESTART_SECONDS = 5.0
+"""After how long a daemon that ended is started again."""
+SHARED = "/home/ci/.docker/config.json"
+OWN = "/srv/{}/config.json"
+RETRY_PACE = 300.0
+"""How often what fails is tried again in simulation, where the end of its cause stirs."""
+
+_WRITES = frozenset({"create", "write", "rename", "rename_new", "exchange", "mkdir", "unlink"})
+_ERRNOS = {
+    "ENOSPC": (errno.ENOSPC, frozenset({"create", "write"})),
+    "EROFS": (errno.EROFS, _WRITES | {"open", "chmod"}),
+    "EIO": (errno.EIO, frozenset({"read", "write", "fsync"})),
+    "EACCES": (errno.EACCES, frozenset({"open_dir", "create", "rename"})),
+}
+_FLAKY = (errno.EIO, errno.ENOSPC, errno.EACCES, errno.EINTR)
+
+
+def same(clocks: Clocks) -> Clock:
+    """The clock as it is."""
+    return clocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a daemon and its world are made of; a mutation puts in a worse one."""
+
+    disk: Callable[[], Disk] = Disk
+    clock: Callable[[Clocks], Clock] = same
+    issuer: type[SimIssuer] = SimIssuer
+    fleet: type[Fleet] = Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class InlineWorkers:
+    """The Workers of one life: everything runs at once, unless the disk hangs."""
+
+    life: Life
+    machine: Machine
+
+    async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
+        self.life.point()
+        is_state = name.startswith("state")
+        if (self.machine.state_fault if is_state else self.machine.disk_fault) == "hang":
+            await asyncio.sleep(deadline.total_seconds())
+            self.life.point()
+            return Failed(reason=Reason.TIMEOUT, detail="no answer")
+        await asyncio.sleep(0.003)
+        self.life.point()
+        return work()
+
+
+@dataclass(frozen=True, slots=True)
+class SimRecorder:
+    """The Recorder of one life: everything goes to the judge."""
+
+    machine: Machine
+    life: Life
+
+    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+        if not self.life.is_over and not isinstance(fact, ClockStepped):
+            self.machine.heard(fact, news=news)
+
+
+@dataclass
+class Machine:
+    """All of one seed's world."""
+
+    seed: int
+    beating_until: float
+    """Seconds of the loop for which no heartbeat is left out."""
+    parts: Parts
+    met: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.loop = SimLoop()
+        self.clocks = Clocks(self.loop)
+        draw = Random(f"shape {self.seed}")
+        lifetime = draw.choice((43200.0,) * 39 + (14400.0,))
+        ends_former = draw.random() < 0.25
+        self.verify = draw.random() < 0.85
+        self.report_foreign = draw.random() < 0.15
+        names = ["alpha", "beta"][: draw.choice((1, 1, 1, 2))]
+        self.has_own_places = len(names) > 1 or draw.random() < 0.3
+        self.lightsails = {
+            LoginName(name): Lightsail(
+                self.clocks,
+                Random(f"lightsail {name} {self.seed}"),
+                lifetime,
+                host=f"{name}.test",
+                ends_former=ends_former,
+                met=self.met,
+            )
+            for name in names
+        }
+        self.chaos = Random(f"chaos {self.seed}")
+        self.paths = sorted({path for name in self.lightsails for path in self.paths_of(name)})
+        self.disk, self.state_disk = self.parts.disk(), self.parts.disk()
+        self.state_disk.add_dir(STATE)
+        for path in self.paths:
+            self.disk.add_dir(path.rpartition("/")[0])
+        self.disk_fault = self.state_fault = ""
+        self.before_swap: Callable[[], None] | None = None
+        """What somebody else does in the middle of our writing."""
+        self.renew_at = 0.5
+        self.life: Life | None = None
+        self.lives = 0
+        self.alarm: SimAlarm | None = None
+        self.main: asyncio.Task[None] | None = None
+        self.fleet: Fleet | None = None
+        self.traces = {name: hashlib.blake2b(digest_size=8) for name in self.lightsails}
+        self.judge = Judge(self)
+        self.disk.changed = self.judge.changed
+        for name, lightsail in self.lightsails.items():
+            lightsail.on_early_end = partial(self.ended_early, name)
+            lightsail.on_call = partial(self.judge.called, name)
+            lightsail.on_overlap = partial(self.judge.overlapped, name)
+
+    def paths_of(self, name: LoginName) -> tuple[str, ...]:
+        """The places of a login."""
+        return (SHARED, OWN.format(name)) if self.has_own_places else (SHARED,)
+
+    def start(self) -> None:
+        """Begin a life of the daemon."""
+        self.lives += 1
+        life = self.life = Life()
+        self.disk.before = partial(self._before, life, "disk")
+        self.state_disk.before = partial(self._before, life, "state")
+        self.disk.close_all()
+        self.state_disk.close_all()
+        workers = InlineWorkers(life, self)
+        names = Random(f"names {self.seed} {self.lives}")
+        state_files = Files(self.state_disk, uid=UID, random=names)
+        state_paths = Paths(self.state_disk, uid=UID)
+        store = StateDir(
+            STATE, fs=self.state_disk, files=state_files, paths=state_paths, workers=workers
+        )
+        files = Files(self.disk, uid=UID, random=names)
+        self.writers = FileWriters(files, Paths(self.disk, uid=UID))
+        self.workers = workers
+        self.alarm = SimAlarm(self.clocks, self.beating_until, next_beat=self._next_beat)
+        self.main = self.loop.create_task(self._live(life, store), name="daemon")
+        self.stir()
+
+    async def _live(self, life: Life, store: StateDir) -> None:
+        assert self.alarm is not None
+        saved = await self._loaded(store)
+        world = World(
+            clock=self.parts.clock(self.clocks),
+            alarm=self.alarm,
+            store=store,
+            recorder=SimRecorder(self, life),
+            random=Random(f"life {self.seed} {self.lives}"),
+            boot_id=self.clocks.boot_id,
+        )
+        self.fleet = self.parts.fleet(world, saved)
+        self.fleet.apply(self.kept(life))
+        await self.fleet.run()
+
+    async def _loaded(self, store: StateDir) -> dict[LoginName, Saved]:
+        """What was saved; where nothing can be read, the daemon ends and is started again."""
+        while True:
+            try:
+                saved, unreadable = store.load()
+            except FileFailure:
+                self.met["start_failed"] += 1
+                up = self.judge.wrong("machine", "no state")
+                await asyncio.sleep(RESTART_SECONDS)
+                up()
+            else:
+                for one in unreadable:
+                    self.met["state_unreadable"] += 1
+                    self.judge.forgot(one.login)
+                return saved
+
+    def saved_state(self, name: LoginName) -> bytes | None:
+        """What the state directory holds of a login."""
+        return self.state_disk.content(f"{STATE}/{name}.json")
+
+    def kept(self, life: Life) -> list[Kept]:
+        """What is configured now."""
+        return [self._kept_login(name, life) for name in self.lightsails]
+
+    def _kept_login(self, name: LoginName, life: Life) -> Kept:
+        lightsail = self.lightsails[name]
+        random = Random(f"net {self.seed} {name} {self.lives}")
+        source = Source(
+            issuer=self.parts.issuer(lightsail, life, random),
+            endpoint=f"https://{lightsail.host}/",
+            verifier=SimVerifier(lightsail, life, self.met),
+            clock=self.parts.clock(self.clocks),
+        )
+        outputs = [
+            DockerFile(
+                OutputName(path),
+                path,
+                replaces_foreign=not self.report_foreign,
+                options=FileOptions(),
+                writers=self.writers,
+                workers=self.workers,
+            )
+            for path in self.paths_of(name)
+        ]
+        policy = Policy(renew_at=self.renew_at, spread=0.1, verify=self.verify)
+        return Kept(name=name, fingerprint=name, policy=policy, source=source, outputs=outputs)
+
+    def ended_early(self, name: LoginName) -> None:
+        """Somebody ended what a login has."""
+        self.judge.ended_early(name)
+        self.stir()
+
+    def reload(self) -> None:
+        """Another configuration, if a daemon is there to read it."""
+        if self.fleet is not None and self.life is not None and not self.life.is_over:
+            self.renew_at = self.chaos.choice((0.4, 0.5, 0.6))
+            self.fleet.apply(self.kept(self.life))
+
+    def end(self, *, kill: bool) -> Life | None:
+        """End the daemon's life; at once if it is a kill."""
+        life, main, alarm = self.life, self.main, self.alarm
+        if life is None or main is None or alarm is None:
+            return None
+        life.is_over = life.is_over or kill
+        alarm.close()
+        main.cancel()
+        self.life = self.alarm = self.fleet = None
+        return life
+
+    def touched(self, path: str) -> None:
+        """What inotify says."""
+        if self.fleet is not None and self.life is not None and not self.life.is_over:
+            for state in self.fleet.states:
+                for place in state.places:
+                    if place.name == path:
+                        self.fleet.touched(state.login, place)
+
+    def stir(self, seconds: float = 20.0) -> None:
+        """The world has changed: heartbeats matter for a while."""
+        if self.alarm is not None:
+            self.alarm.stir(seconds)
+
+    def _before(self, life: Life, which: str, call: str) -> None:
+        life.point()
+        fault = self.disk_fault if which == "disk" else self.state_fault
+        if fault:
+            self._fail(fault, call)
+        is_swap = which == "disk" and call in ("create", "exchange", "rename_new")
+        if is_swap and self.before_swap is not None:
+            self.before_swap()
+
+    def _fail(self, fault: str, call: str) -> None:
+        if fault == "flaky":
+            if self.chaos.random() < 0.25:
+                self.met["errno_flaky"] += 1
+                raise failing(self.chaos.choice(_FLAKY))
+        elif fault in _ERRNOS and call in _ERRNOS[fault][1]:
+            self.met[f"errno_{fault}"] += 1
+            raise failing(_ERRNOS[fault][0])
+
+    def _next_beat(self) -> float | None:
+        """In how many seconds a heartbeat could find something to do, although nothing stirs."""
+        if self.fleet is None:
+            return None
+        waits = [wait for state in self.fleet.states for wait in self._waits(state)]
+        return min(waits, default=None)
+
+    def _waits(self, state: LoginState) -> Iterator[float]:
+        if state.unsaved is not None or any(
+            place.busy or not (place.holds(state.held) or place.is_in_conflict(state.held))
+            for place in state.places.values()
+        ):
+            yield RETRY_PACE
+        held, check = state.held, state.next_check
+        if held is None or check is None or not self.verify:
+            return
+        if not self.lightsails[state.login].is_accepted(held.digest):
+            yield max(0.0, (check - self.clocks.now().boot).total_seconds())
+
+    def heard(self, fact: LoginFact, *, news: bool) -> None:
+        """The daemon tells something."""
+        kind = type(fact).__name__
+        self.met[kind] += 1
+        word = getattr(fact, "reason", getattr(fact, "cause", getattr(fact, "why", "")))
+        self.traces[fact.login].update(f"{kind} {fact.at.boot} {word} {news}".encode())
+        self.judge.heard(fact)
+        # The end of a fault of the disk stirs by itself; all else is tried again at a heartbeat.
+        if isinstance(fact, facts.DeliveryFailed) and self.disk_fault in ("", "flaky"):
+            self.stir(31)
+
+    def raise_surprises(self) -> None:
+        """A daemon that ended of its own accord is a bug, unless it was killed."""
+        main = self.main
+        if main is None or not main.done() or main.cancelled():
+            return
+        exc = main.exception()
+        if exc is not None and not is_killed(exc):
+            raise exc
+
+
+def is_killed(exc: BaseException | None) -> bool:
+    """Whether an exception comes of a kill alone."""
+    if isinstance(exc, BaseExceptionGroup):
+        return all(is_killed(inner) for inner in exc.exceptions)
+    return isinstance(exc, Killed | asyncio.CancelledError)
