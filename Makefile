@@ -16,7 +16,7 @@ BENCH ?=
 DEMO ?=
 # When the wheel says that its files were made: at the last commit, so that a rebuild is the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
-SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons $(shell grep -lE '^\#!.*sh$$' tests/real/*)
+SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons tools/record-demo deploy/completions/lightkeeper.bash $(shell grep -lE '^\#!.*sh$$' tests/real/*)
 
 .PHONY: help venv demo test test-all lint format coverage bench simulate edits wheel sbom lock clean packages
 
@@ -35,7 +35,7 @@ packages: ## Install the system packages that tests/real needs (as root; SYSTEM_
 	@tests/real/install-packages
 
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(PYTEST)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
 
 test-all: packages ## Run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@set -e; for python in $$(tools/pythons); do \

@@ -10,8 +10,7 @@ SEEDS = range(200)
 DAYS = 25.0
 CALM = 12.0
 
-# One worker lives all seeds, on every core.
-pytestmark = [pytest.mark.xdist_group("simulation"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
