@@ -111,6 +111,7 @@ class Daemon:
         gc.collect()
         gc.freeze()
         self._notifier.ready()
+        self._notifier.status(_sentence(self.view()))
         self._journal.daemon_ready(self.address)
 
     async def _serve(self) -> None:

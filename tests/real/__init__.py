@@ -1,0 +1,1 @@
+"""Real systems, started by the scripts here; a test whose system is missing is skipped."""
