@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 from collections.abc import Callable, Collection, Iterator
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.state_dir import taken
-from lightkeeper.adapters.timer import LoopAlarm
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config, Login, source_fingerprint
 from lightkeeper.core.answer import Refusal
@@ -24,14 +22,14 @@ from lightkeeper.core.plan import is_settled
 from lightkeeper.core.report import Report
 from lightkeeper.core.saved import begin
 from lightkeeper.core.state import LoginState
-from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, policy_of, view_of
-from lightkeeper.fleet import Fleet
-from lightkeeper.keeper import seen_at
+from lightkeeper.look import seen_at
 from lightkeeper.ports import Failed, Recorder
 
 if TYPE_CHECKING:
     from lightkeeper.daemon import Daemon
+    from lightkeeper.ear import Ear
+    from lightkeeper.fleet import Fleet
 
 _ONCE: Final = timedelta(seconds=120)
 """How long `once` may take in all: an attempt, a repair that waits, and a delivery."""
@@ -76,6 +74,13 @@ async def run(
 
 async def once(config: Config, recorder: Recorder) -> Report:
     """Renew what is due, deliver, and tell what came of it; raises as `run` does."""
+    # What only looks (`stored`) shares this module and needs no event loop.
+    import asyncio  # noqa: PLC0415
+
+    from lightkeeper.adapters.timer import LoopAlarm  # noqa: PLC0415
+    from lightkeeper.ear import Ear  # noqa: PLC0415
+    from lightkeeper.fleet import Fleet  # noqa: PLC0415
+
     edge = Edge(config)
     with taken(str(config.state_dir)):
         saved, _ = edge.store.load()
@@ -166,6 +171,8 @@ def withdraw(config: Config, logins: Collection[str]) -> Iterator[Withdrawn]:
 
 async def identities(config: Config) -> dict[str, str | Refusal]:
     """Who AWS takes each login for: an ARN, or why it cannot be told."""
+    import asyncio  # noqa: PLC0415 - as in `once`
+
     sources = Sources(SystemClock())
     issuers = [sources.issuer(login) for login in config.logins]
     said = await asyncio.gather(*(issuer.identity(_IDENTITY) for issuer in issuers))

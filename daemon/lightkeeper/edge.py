@@ -11,20 +11,20 @@ from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriter
 from lightkeeper.adapters.posix import Posix
 from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.adapters.workers import Threads
-from lightkeeper.attempt import Source
 from lightkeeper.config.model import Config, ContainersAuth, DockerConfig, Login, source_fingerprint
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.report import Report, report
 from lightkeeper.core.state import LoginState
 from lightkeeper.files import Files
-from lightkeeper.fleet import Kept
-from lightkeeper.keeper import World
 from lightkeeper.paths import Paths
 from lightkeeper.ports import Alarm, Clock, Recorder
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.lightsail import LightsailIssuer
+    from lightkeeper.attempt import Source
+    from lightkeeper.fleet import Kept
+    from lightkeeper.keeper import World
 
 
 class Edge:
@@ -44,6 +44,8 @@ class Edge:
 
     def world(self, alarm: Alarm, recorder: Recorder) -> World:
         """What all keepers share."""
+        from lightkeeper.keeper import World  # noqa: PLC0415 - `stored` does without a loop
+
         return World(
             clock=self.clock,
             alarm=alarm,
@@ -55,6 +57,8 @@ class Edge:
 
     def kept(self, config: Config, sources: Sources) -> list[Kept]:
         """Each configured login with its edge."""
+        from lightkeeper.fleet import Kept  # noqa: PLC0415 - `stored` does without a loop
+
         return [
             Kept(
                 name=LoginName(login.name),
@@ -95,6 +99,8 @@ class Sources:
 
     def of(self, login: Login) -> Source:
         """Who is asked for the login, and who says what its credentials are worth."""
+        from lightkeeper.attempt import Source  # noqa: PLC0415 - as above
+
         return Source(
             issuer=self.issuer(login),
             endpoint=login.endpoint_url,

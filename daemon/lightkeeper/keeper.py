@@ -18,7 +18,7 @@ from typing import Final, assert_never
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
-from lightkeeper.core.facts import LoginFact, LoginName, OutputName, Place
+from lightkeeper.core.facts import LoginFact, OutputName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.news import is_news
@@ -28,6 +28,7 @@ from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import put_down
 from lightkeeper.core.state import LoginState
+from lightkeeper.look import seen_at
 from lightkeeper.ports import (
     Alarm,
     Clock,
@@ -366,25 +367,6 @@ class Keeper:
 
     def _now(self) -> Moment:
         return self._world.clock.now()
-
-
-def seen_at(
-    login: LoginName, place: Place, seen: Found | Pending | Failed, now: Moment
-) -> LoginFact:
-    """The fact that a look at a place, or a delivery that did not reach it, ends in."""
-    match seen:
-        case Found(digest=digest, settled=settled, notices=notices):
-            return facts.PlaceRead(
-                login=login, at=now, place=place, digest=digest, settled=settled, notices=notices
-            )
-        case Pending(detail=detail):
-            return facts.PlacePending(login=login, at=now, place=place, detail=detail)
-        case Failed(reason=reason, detail=detail):
-            return facts.DeliveryFailed(
-                login=login, at=now, place=place, reason=reason, detail=detail
-            )
-        case _:
-            assert_never(seen)
 
 
 def _word(step: Step) -> str:

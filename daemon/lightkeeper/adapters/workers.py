@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import timedelta
 from threading import Thread
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -27,6 +28,10 @@ class Threads:
 
     async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
         """The result of `work`, or `timeout`."""
+        # Whoever gets here runs a loop; a command that only reads has none to pay for.
+        import asyncio  # noqa: PLC0415
+        from concurrent.futures import Future  # noqa: PLC0415
+
         hung = self._running.get(name)
         if hung is not None and not hung.done():
             return _late("the call before this one has not returned yet")
@@ -42,6 +47,8 @@ class Threads:
 
     async def drain(self, deadline: timedelta) -> None:
         """Wait until all work is done, `deadline` at the longest."""
+        import asyncio  # noqa: PLC0415 - as above
+
         left = [asyncio.wrap_future(done) for done in self._running.values() if not done.done()]
         if left:
             await asyncio.wait(left, timeout=deadline.total_seconds())

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightkeeper.cli import settings
-from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
 from lightkeeper.cli.words import cannot, print_table
-from lightkeeper.config.load import Loaded
 from lightkeeper.config.problem import ConfigErrors
+
+if TYPE_CHECKING:
+    from lightkeeper.config.load import Loaded
 
 Document = dict[str, Any]
 
@@ -26,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan."""
+    collect_seldom()
     try:
         loaded = settings.loader(args)()
     except ConfigErrors as exc:

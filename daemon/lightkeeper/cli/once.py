@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from lightkeeper.cli import asking, settings
-from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.problem import ConfigErrors
@@ -27,6 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Renew, deliver and tell."""
+    collect_seldom()
     try:
         loaded = settings.loader(args)()
     except ConfigErrors as exc:
@@ -62,7 +63,9 @@ def _told(document: Document) -> int:
         if not login["valid"]:
             well = False
             failure = login["failure"]
-            why = f"{failure['reason']}: {failure['detail']}" if failure else login["sentence"]
+            # An earlier process may have failed a moment ago: the wait after that holds here too.
+            waits = f"{login['sentence']}; the next attempt may begin at {login['next_attempt']}"
+            why = f"{failure['reason']}: {failure['detail']}" if failure else waits
             sys.stdout.write(f"{login['login']}: failed, {why}\n")
             if failure:
                 sys.stdout.write(f"  {failure['advice']}\n")

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from lightkeeper.config.document import MAX_BYTES
 from lightkeeper.config.environment import Host, config_file
 from lightkeeper.config.flags import SETTINGS, Flags
-from lightkeeper.config.load import Loaded, load
 from lightkeeper.config.problem import ConfigErrors, Problem
+
+if TYPE_CHECKING:
+    from lightkeeper.config.load import Loaded
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +39,33 @@ def loader(args: argparse.Namespace) -> Callable[[], Loaded]:
     return partial(_load, flags)
 
 
+def named_socket(args: argparse.Namespace) -> str | None:
+    """The control socket of the daemon that is meant; None for any that this machine has.
+
+    A daemon is meant by its socket, or by a configuration or state directory that is named. Costs
+    nothing where neither is; raises `ConfigErrors` where what is named cannot be read.
+    """
+    given = getattr(args, "socket", None) or os.environ.get("LIGHTKEEPER_SOCKET")
+    if given:
+        return str(given)
+    if any(getattr(args, name, None) or os.environ.get(_VARIABLE[name]) for name in _MEAN_A_DAEMON):
+        return str(loader(args)().config.socket)
+    return None
+
+
+_MEAN_A_DAEMON: Final = ("config", "state_dir")
+_VARIABLE: Final = {setting.name: setting.variable for setting in SETTINGS}
+
+
 def _load(flags: Flags) -> Loaded:
+    from lightkeeper.config.load import load
+
     named = flags.get("config")
     path = config_file(named if isinstance(named, str) else None, os.environ, Path.exists)
     document = None
     if path is not None:
+        from lightkeeper.config.document import MAX_BYTES
+
         try:
             with path.open("rb") as file:
                 document = file.read(MAX_BYTES + 1)
