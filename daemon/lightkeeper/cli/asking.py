@@ -65,13 +65,13 @@ def _connected(named: str | None) -> socket.socket:
 
 def _candidates(named: str | None) -> Iterator[Path]:
     """Where the control socket may be, the most likely first."""
-    if one := named or os.environ.get("LIGHTKEEPER_SOCKET"):
-        yield Path(one).expanduser()
+    if named:
+        yield Path(named).expanduser()
         return
     yield Path("/run/lightkeeper/control.sock")
     for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
         if directory := os.environ.get(variable):
             yield Path(directory, "lightkeeper", "control.sock")
             yield Path(directory, "control.sock")
-    state = os.environ.get("LIGHTKEEPER_STATE_DIR") or os.environ.get("XDG_STATE_HOME")
-    yield Path(state or "~/.local/state", "lightkeeper", "control.sock").expanduser()
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    yield Path(state, "lightkeeper", "control.sock").expanduser()

@@ -8,24 +8,31 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lightkeeper.cli import asking
-from lightkeeper.cli.main import DONE, FAILED
+from lightkeeper.cli import asking, settings
+from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.config.problem import ConfigErrors
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("logins", nargs="*", metavar="NAME", help="by default every login")
     asking.arguments(parser)
+    parser.add_argument("--config", metavar="FILE", help="the configuration of the daemon meant")
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and print what the daemon says as it says it."""
     status = DONE
     try:
-        for line in asking.ask(args.socket, {"ask": "renew", "logins": args.logins}):
+        for line in asking.ask(
+            settings.named_socket(args), {"ask": "renew", "logins": args.logins}
+        ):
             if "error" in line or "reason" in line:
                 status = FAILED
             _print(line)
+    except ConfigErrors as exc:
+        settings.complain(exc)
+        return MISUSED
     except asking.NotRunningError:
         return _cannot(asking.NOT_RUNNING)
     except asking.NotAllowedError as exc:

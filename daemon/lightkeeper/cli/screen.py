@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightkeeper.cli.painting import painted
-from lightkeeper.cli.words import FACTS
+from lightkeeper.cli.words import told
 from lightkeeper.core.status import as_document
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ def _facts(logins: list[dict[str, Any]]) -> RenderableType:
     facts = sorted((fact for login in logins for fact in login["facts"]), key=lambda one: one["at"])
     table = Table.grid(padding=(0, 2))
     for fact in facts[-_LAST:]:
-        said = FACTS.get(fact["fact"], fact["fact"])
-        detail = " ".join(part for part in (fact["word"], fact["place"], fact["detail"]) if part)
-        table.add_row(Text(fact["at"], "dim"), Text(said), Text(detail, "dim"))
+        said, *detail = told(fact)
+        table.add_row(Text(fact["at"], "dim"), Text(said), Text("  ".join(detail), "dim"))
     return table

@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightkeeper.cli import asking, settings
-from lightkeeper.cli.main import DONE, FAILED, MISUSED
-from lightkeeper.cli.words import FACTS, cannot
+from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
+from lightkeeper.cli.words import cannot, told
+
+if TYPE_CHECKING:
+    from lightkeeper.config.model import Config
 
 Document = dict[str, Any]
 
@@ -26,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print how they stand; 1 if one of them is not ready."""
+    collect_seldom()
     try:
         document, is_running = _document(args)
     except asking.NotAllowedError as exc:
@@ -52,22 +56,31 @@ def run(args: argparse.Namespace) -> int:
 
 def _document(args: argparse.Namespace) -> tuple[Document | None, bool]:
     """The status document, and whether a running daemon gave it; None if settings are wrong."""
-    try:
-        for line in asking.ask(args.socket, {"ask": "status"}):
-            return line, True
-    except asking.NotRunningError:
-        pass
-    return _stored(args), False
-
-
-def _stored(args: argparse.Namespace) -> Document | None:
     from lightkeeper.config.problem import ConfigErrors
 
     try:
+        socket = settings.named_socket(args)
+        if document := _asked(socket):
+            return document, True
         config = settings.loader(args)().config
     except ConfigErrors as exc:
         settings.complain(exc)
+        return None, False
+    # The system's configuration may name a socket that no daemon has by default.
+    if socket is None and (document := _asked(str(config.socket))):
+        return document, True
+    return _stored(config), False
+
+
+def _asked(socket: str | None) -> Document | None:
+    """What the daemon says; None where none runs."""
+    try:
+        return next(asking.ask(socket, {"ask": "status"}), None)
+    except asking.NotRunningError:
         return None
+
+
+def _stored(config: Config) -> Document | None:
     from lightkeeper import app
     from lightkeeper.core.status import as_document
     from lightkeeper.paths import FileFailure
@@ -86,7 +99,7 @@ def _print(logins: list[Document], *, is_running: bool, is_one: bool) -> None:
         if sys.stdout.isatty():
             _paint(login)
         else:
-            _write(login, is_running=is_running)
+            _write(login)
         if is_one:
             for line in _more(login):
                 sys.stdout.write(f"  {line}\n")
@@ -100,23 +113,21 @@ def _paint(login: Document) -> None:
     Console().print(painted(login))
 
 
-def _write(login: Document, *, is_running: bool) -> None:
+def _write(login: Document) -> None:
     mark = "ok" if login["fresh"] else "low" if login["valid"] else "NO LOGIN"
     sys.stdout.write(f"{login['login']}  [{mark}]  {login['sentence']}\n")
-    for line in _lines(login, is_running=is_running):
+    for line in _lines(login):
         sys.stdout.write(f"  {line}\n")
 
 
-def _lines(login: Document, *, is_running: bool) -> list[str]:
+def _lines(login: Document) -> list[str]:
     lines = [f"registry {login['registry'] or 'not known yet'}, region {login['region']}"]
     if login["due"]:
         lines.append(f"expires {login['expires']}, renewal due {login['due']}")
     if failure := login["failure"]:
         lines.append(f"failing since {failure['since']}: {failure['reason']}: {failure['detail']}")
         lines += [failure["advice"], f"next attempt {login['next_attempt']}"]
-    if is_running:
-        lines += [_place(place) for output in login["outputs"] for place in output["places"]]
-    return lines
+    return lines + [_place(place) for output in login["outputs"] for place in output["places"]]
 
 
 def _place(place: Document) -> str:
@@ -136,8 +147,9 @@ def _more(login: Document) -> list[str]:
         "requested": "somebody asked for it",
     }[login["next_attempt_why"]]
     lines = [f"next attempt {login['next_attempt']}: {why}"]
-    if login["consecutive_failures"]:
-        lines.append(f"{login['consecutive_failures']} attempts failed since the last success")
+    if failed := login["consecutive_failures"]:
+        attempts = "1 attempt" if failed == 1 else f"{failed} attempts"
+        lines.append(f"{attempts} failed since the last success")
     if abs(login["clock_skew_seconds"]) >= 1:
         skew = login["clock_skew_seconds"]
         ahead = "ahead of" if skew > 0 else "behind"
@@ -145,8 +157,4 @@ def _more(login: Document) -> list[str]:
     if unsaved := login["unsaved"]:
         lines.append(f"the state cannot be saved: {unsaved['reason']}: {unsaved['detail']}")
     lines.append("what happened last:" if login["facts"] else "nothing is known to have happened")
-    for fact in login["facts"]:
-        said = FACTS.get(fact["fact"], fact["fact"])
-        words = [fact["at"], said, *(fact[key] for key in ("word", "place", "detail") if fact[key])]
-        lines.append("  " + "  ".join(words))
-    return lines
+    return lines + [f"  {'  '.join((fact['at'], *told(fact)))}" for fact in login["facts"]]

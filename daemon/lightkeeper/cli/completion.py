@@ -1,0 +1,185 @@
+"""Shell completions, made from the commands' parsers: `python -m lightkeeper.cli.completion DIR`.
+
+They are static, so that a shell need not start Python at each key; a test keeps the files in
+deploy/completions current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from lightkeeper.cli.main import COMMANDS, DONE, MISUSED, parser_of
+
+
+class Value(Enum):
+    """What follows an option."""
+
+    NOTHING = auto()
+    FILE = auto()
+    FOLDER = auto()
+    WORD = auto()
+    """Something that no shell can guess."""
+
+
+class Option(NamedTuple):
+    """One option of a command."""
+
+    flag: str
+    help: str
+    value: Value
+
+
+_VALUES: Final = {"FILE": Value.FILE, "PATH": Value.FILE, "DIR": Value.FOLDER}
+"""By the name that the help has for the value."""
+_MADE: Final = "# Made by `python -m lightkeeper.cli.completion` from the commands' own parsers.\n"
+
+
+def options_of(command: str) -> Iterator[Option]:
+    """The long options of a command, in the order of its help."""
+    for action in parser_of(command)._actions:  # noqa: SLF001 - argparse tells it in no other way
+        for flag in action.option_strings:
+            if flag.startswith("--"):
+                named = str(action.metavar or action.dest.upper())
+                takes = action.nargs != 0
+                value = _VALUES.get(named, Value.WORD) if takes else Value.NOTHING
+                yield Option(flag, (action.help or "").replace("%%", "%"), value)
+
+
+def bash() -> str:
+    """For bash; needs nothing of the bash-completion package."""
+    options = {command.name: list(options_of(command.name)) for command in COMMANDS}
+    names = " ".join(options)
+    every = {option.flag: option for known in options.values() for option in known}
+    cases = "\n".join(
+        f'        {name}) words="{" ".join(option.flag for option in known)}" ;;'
+        for name, known in options.items()
+    )
+    return f"""{_MADE}
+_lightkeeper() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} word command='' words
+    COMPREPLY=()
+    for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+        case $word in {names.replace(" ", "|")}) command=$word && break ;; esac
+    done
+    case ${{COMP_WORDS[COMP_CWORD - 1]}} in
+        {_flags(every, Value.FILE)})
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        {_flags(every, Value.FOLDER)})
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return ;;
+        {_flags(every, Value.WORD)}) return ;;
+    esac
+    case $command in
+{cases}
+        *) words="{names} --help --version" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}}
+complete -F _lightkeeper lightkeeper
+"""
+
+
+def _flags(every: Mapping[str, Option], value: Value) -> str:
+    return "|".join(sorted(option.flag for option in every.values() if option.value is value))
+
+
+_ZSH: Final = {
+    Value.NOTHING: "",
+    Value.FILE: ":file:_files",
+    Value.FOLDER: ":folder:_files -/",
+    Value.WORD: ":value: ",
+}
+
+
+def zsh() -> str:
+    """For zsh: a file called _lightkeeper in a directory of $fpath."""
+    names = "\n".join(f"    {_quoted(f'{command.name}:{command.help}')}" for command in COMMANDS)
+    cases = "\n".join(_zsh_case(command.name) for command in COMMANDS)
+    return f"""#compdef lightkeeper
+{_MADE}
+local -a commands
+commands=(
+{names}
+)
+local state line
+typeset -A opt_args
+_arguments -C '--help[show the help]' '--version[print the version]' '1: :->command' '*:: :->rest'
+case $state in
+    command) _describe command commands ;;
+    rest) case $words[1] in
+{cases}
+    esac ;;
+esac
+"""
+
+
+def _zsh_case(command: str) -> str:
+    told = []
+    for flag, said, value in options_of(command):
+        plain = said.replace("[", "(").replace("]", ")").replace(":", "\\:")
+        told.append(_quoted(f"*{flag}[{plain}]{_ZSH[value]}"))
+    lines = " \\\n            ".join(told)
+    return f"        {command}) _arguments \\\n            {lines} ;;"
+
+
+_FISH: Final = {
+    Value.NOTHING: "",
+    Value.FILE: " -r -F",
+    Value.FOLDER: " -x -a '(__fish_complete_directories)'",
+    Value.WORD: " -x",
+}
+
+
+def fish() -> str:
+    """For fish."""
+    lines = [f"{_MADE}", "complete -c lightkeeper -f"]
+    for name, said in COMMANDS:
+        lines.append(
+            f"complete -c lightkeeper -n __fish_use_subcommand -a {name} -d {_quoted(said)}"
+        )
+    for command in COMMANDS:
+        seen = _quoted(f"__fish_seen_subcommand_from {command.name}")
+        for flag, said, value in options_of(command.name):
+            named = flag.removeprefix("--")
+            lines.append(
+                f"complete -c lightkeeper -n {seen} -l {named}{_FISH[value]} -d {_quoted(said)}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """For zsh; and for fish, which takes this form as well."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+FILES: Final[Mapping[str, Callable[[], str]]] = {
+    "lightkeeper.bash": bash,
+    "_lightkeeper": zsh,
+    "lightkeeper.fish": fish,
+}
+"""By the name that the shell wants."""
+
+
+def main() -> int:
+    """Write them into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    folder: Path = parser.parse_args().folder
+    if not folder.is_dir():
+        sys.stderr.write(f"{folder} is no folder\n")
+        return MISUSED
+    for name, made in FILES.items():
+        (folder / name).write_text(made(), encoding="utf-8")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The completions that are shipped, and what a shell makes of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lightkeeper.cli.completion import FILES, Value, options_of
+from lightkeeper.cli.main import COMMANDS
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "completions"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_shipped_file_is_what_the_parsers_say(name: str) -> None:
+    """If this fails: `python -m lightkeeper.cli.completion deploy/completions`."""
+    assert (FOLDER / name).read_text(encoding="utf-8") == FILES[name]()
+
+
+def test_what_follows_an_option_is_told() -> None:
+    values = {option.flag: option.value for option in options_of("status")}
+
+    assert values["--json"] is Value.NOTHING
+    assert values["--config"] is Value.FILE
+    assert values["--state-dir"] is Value.FOLDER
+    assert values["--region"] is Value.WORD
+
+
+def _bash(words: str, *, folder: Path | None = None) -> list[str]:
+    """What bash offers for the last of these words."""
+    script = (
+        f"source {FOLDER / 'lightkeeper.bash'}; COMP_WORDS=({words});"
+        " COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); compopt() { :; };"
+        ' _lightkeeper; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"]},
+        cwd=folder,
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_bash_takes_it_for_lightkeeper() -> None:
+    script = f"source {FOLDER / 'lightkeeper.bash'}; complete -p lightkeeper"
+
+    done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
+
+    assert done.stdout == "complete -F _lightkeeper lightkeeper\n"
+
+
+def test_bash_offers_commands_first() -> None:
+    names = [command.name for command in COMMANDS]
+
+    assert _bash("lightkeeper ''") == [*names, "--help", "--version"]
+    assert _bash("lightkeeper st") == ["status"]
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_bash_offers_the_options_of_the_command(command: str) -> None:
+    assert _bash(f"lightkeeper {command} --") == [one.flag for one in options_of(command)]
+
+
+def test_bash_offers_files_where_a_file_follows(tmp_path: Path) -> None:
+    (tmp_path / "lightkeeper.yaml").touch()
+    (tmp_path / "state").mkdir()
+
+    assert _bash("lightkeeper run --config light", folder=tmp_path) == ["lightkeeper.yaml"]
+    assert _bash("lightkeeper run --state-dir ''", folder=tmp_path) == ["state"]
+    assert _bash("lightkeeper run --region ''", folder=tmp_path) == []
+
+
+@pytest.mark.parametrize(("shell", "name"), [("zsh", "_lightkeeper"), ("fish", "lightkeeper.fish")])
+def test_the_other_shells_can_read_theirs(shell: str, name: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+
+    subprocess.run([shell, "-n", str(FOLDER / name)], check=True)
