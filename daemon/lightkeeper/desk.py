@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Final
 
 from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginName
@@ -16,10 +15,6 @@ from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Clock
 from lightkeeper.serve.control import Line, Request
-
-STATUS: Final = "status"
-RENEW: Final = "renew"
-SETTLE: Final = "settle"
 
 
 class Desk:
