@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
@@ -398,7 +399,7 @@ async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_writt
 async def test_a_bug_in_the_turn_itself_ends_nothing(scene: Scene) -> None:
     keeper = scene.keeper()
     whole = keeper.state
-    keeper.state = replace(whole, places=None)  # type: ignore[arg-type]  # what no plan can use
+    keeper.state = replace(whole, places=None)  # what no plan can use
 
     async with running(keeper):
         surprised = await scene.edge.notebook.until(facts.Surprised)

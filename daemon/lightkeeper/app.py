@@ -6,9 +6,10 @@ import os
 import resource
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TextIO
+
+from msgspec import Struct
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.state_dir import taken
@@ -136,8 +137,7 @@ def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
     return state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawn:
+class Withdrawn(Struct, frozen=True, kw_only=True):
     """What became of our entries in one place."""
 
     login: LoginName

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lightkeeper.core.answer import Believed, Refusal, Verdict, believe, is_not_newer
 from lightkeeper.core.credential import Credential
@@ -11,8 +11,7 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Clock, Issuer, Verifier
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proven:
+class Proven(Struct, frozen=True, kw_only=True):
     """A new credential that is to be held from now on."""
 
     believed: Believed
@@ -20,8 +19,7 @@ class Proven:
     """What the registry said of it; None where it is not asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """Where one login's credentials come from, and who says what they are worth."""
 
     issuer: Issuer

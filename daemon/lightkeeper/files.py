@@ -15,9 +15,10 @@ import errno
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from random import Random
 from typing import Final
+
+from msgspec import Struct
 
 from lightkeeper.core.docker_config import MAX_BYTES
 from lightkeeper.core.reasons import Reason
@@ -35,8 +36,7 @@ _TRIES: Final = 3000
 _UNSUPPORTED: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replaced:
+class Replaced(Struct, frozen=True, kw_only=True):
     """A file holds what it is to hold: it was read back."""
 
     data: bytes | None
@@ -45,8 +45,7 @@ class Replaced:
     """The file as it was found; None if there was none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     data: bytes | None
     stat: Stat | None
 

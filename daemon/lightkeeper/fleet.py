@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lightkeeper.attempt import Source
 from lightkeeper.core.facts import LoginName, Place
@@ -15,8 +16,7 @@ from lightkeeper.keeper import Keeper, World
 from lightkeeper.ports import Output
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """A configured login with its edge."""
 
     name: LoginName
@@ -27,8 +27,7 @@ class Kept:
     outputs: Sequence[Output]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Left(Struct, frozen=True, kw_only=True):
     """Places that are served no more; our entries stay in them."""
 
     login: str

@@ -10,10 +10,12 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Final, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
@@ -48,8 +50,7 @@ _AT_ONCE: Final = 8
 """Places of one output that are worked on at the same time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(Struct, frozen=True, kw_only=True):
     """What all keepers share of the edge."""
 
     clock: Clock

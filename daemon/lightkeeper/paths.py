@@ -9,10 +9,11 @@ import stat
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from posixpath import dirname, join
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Fs, Stat
@@ -55,8 +56,7 @@ class NotYet(Exception):  # noqa: N818 - nothing went wrong
     """The user's runtime directory, which this names, is not there before the user is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealFile:
+class RealFile(Struct, frozen=True, kw_only=True):
     """Where a path leads, its links followed; there need not be a file yet."""
 
     directory: str

@@ -6,10 +6,11 @@ An adapter implements one of these over one outside system; a test implements it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto, unique
 from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct
 
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
@@ -21,8 +22,7 @@ from lightkeeper.core.saved import Saved
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What a place holds for our registry."""
 
     digest: Digest | None
@@ -32,8 +32,7 @@ class Found:
     """What is to be said once about the place, as stable words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Put:
+class Put(Struct, frozen=True, kw_only=True):
     """A place holds the credential: it was read back."""
 
     changed: bool
@@ -41,22 +40,19 @@ class Put:
     """What is to be said once about the place, as stable words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
+class Foreign(Struct, frozen=True, kw_only=True):
     """Nothing was written: the place holds a credential for our registry that is not ours."""
 
     digest: Digest | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class Pending(Struct, frozen=True, kw_only=True):
     """The place cannot be there yet."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """What was asked for did not happen; all is as it was."""
 
     reason: Reason
@@ -74,8 +70,7 @@ class IfForeign(Enum):
     """They stay. Ours is renewed beside them, and never put in their place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """A login's credential on its way into a place."""
 
     login: LoginName

@@ -8,11 +8,11 @@ import os
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.adapters.registry import RegistryVerifier, is_loopback
 from lightkeeper.core.answer import Verdict

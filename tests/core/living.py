@@ -7,9 +7,11 @@ time, and counts for itself what it holds the plan to.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+
+from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict

@@ -5,9 +5,10 @@ Time begins at `NOON`, where the boot clock shows `BOOT` and the server's clock 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Oddity, Verdict

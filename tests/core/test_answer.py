@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Answer, Believed, Oddity, Refusal, believe, is_not_newer
 from lightkeeper.core.credential import Secret
@@ -128,7 +128,7 @@ def test_an_expiry_beyond_two_days_is_used_as_if_it_were_the_usual_one(
 
 @pytest.mark.parametrize("field", ["username", "password", "registry"])
 def test_half_a_login_is_refused(field: str) -> None:
-    answer = replace(ANSWER, **{field: None})  # type: ignore[arg-type]  # each may be None
+    answer = replace(ANSWER, **{field: None})
 
     assert refusal(answer) == "it has no username, no password or no registry"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields
 from typing import get_args
 
 import pytest
@@ -19,13 +18,13 @@ def test_the_words_are_those_that_logs_and_metrics_know() -> None:
 
 @pytest.mark.parametrize("kind", get_args(LoginFact))
 def test_every_fact_says_whose_it_is_and_when(kind: type[LoginFact]) -> None:
-    assert {"login", "at"} <= {field.name for field in fields(kind)}
+    assert {"login", "at"} <= set(kind.__struct_fields__)
 
 
 def test_a_fact_cannot_be_changed() -> None:
     fact = renewed()
 
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         fact.draw = 0.1  # type: ignore[misc] # that is the point
 
 

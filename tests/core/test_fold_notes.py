@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause

@@ -7,9 +7,9 @@ import gzip
 import json
 import threading
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.core.facts import LoginName
 from lightkeeper.serve.http import Web, is_loopback

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Oddity, Verdict
 from lightkeeper.core.facts import Cause, Renewed

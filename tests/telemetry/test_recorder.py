@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Oddity
 from lightkeeper.core.facts import Cause, LoginFact

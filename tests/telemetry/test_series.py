@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place

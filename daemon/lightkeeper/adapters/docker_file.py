@@ -9,11 +9,12 @@ from __future__ import annotations
 import stat
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from threading import Lock
 from typing import Final, TypeVar, assert_never
+
+from msgspec import Struct, field
 
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_config import Document, MalformedDocument, parse, put, take_out
@@ -47,8 +48,7 @@ EDIT_KEPT: Final = "edit_kept"
 """A crash caught somebody's edit in the middle: it is kept beside the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileOptions:
+class FileOptions(Struct, frozen=True, kw_only=True):
     """How an output wants its file written."""
 
     mode: int = 0o600
@@ -56,15 +56,13 @@ class FileOptions:
     in_place: bool = False
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(Struct):
     delivery: Delivery
     outcome: Put | Foreign | Pending | Failed | None = None
     wrote: bool = False
 
 
-@dataclass(slots=True)
-class _Queue:
+class _Queue(Struct):
     """What waits for one real file."""
 
     writing: Lock = field(default_factory=Lock)

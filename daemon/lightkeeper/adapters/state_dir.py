@@ -6,13 +6,14 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core.credential import Secret
 from lightkeeper.core.facts import LoginName
@@ -40,8 +41,7 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
     state: msgspec.Raw = msgspec.Raw(b"null")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True, kw_only=True):
     """A saved state that cannot be used; its login starts anew, which costs one call."""
 
     login: LoginName

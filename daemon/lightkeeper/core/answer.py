@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core.credential import Credential, RegistryHost, Secret, registry_host
 from lightkeeper.core.moment import Moment, ServerClock
@@ -36,8 +38,7 @@ class Oddity(StrEnum):
     NO_DATE = "no_date"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """The fields of an answer as they came; None for one that is absent or not of its type."""
 
     registry: str | None
@@ -49,8 +50,7 @@ class Answer:
     received: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """An attempt that brought no answer to look at."""
 
     reason: Reason
@@ -61,8 +61,7 @@ class Refusal:
     """The server's clock, where the refusal was about time and told it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Believed:
+class Believed(Struct, frozen=True, kw_only=True):
     """An answer that holds a usable credential."""
 
     credential: Credential

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final, NewType, Self
+
+from msgspec import Struct
 
 RegistryHost = NewType("RegistryHost", str)
 """A registry as image references name it: lower case, no scheme, no path, a port only if given."""
@@ -63,8 +65,7 @@ def digest_of(username: str, password: Secret) -> Digest:
     return Digest(hashlib.sha256(text).hexdigest()[:16])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Struct, frozen=True, kw_only=True, dict=True):
     """A registry credential that is whole: every client can send it and every file can hold it.
 
     `ValueError` for one that no client could use: docker splits `username:password` at the first
@@ -80,7 +81,6 @@ class Credential:
     """Server's clock, aware UTC."""
     is_odd: bool = False
     """Whether the answer that it came in was unusual."""
-    digest: Digest = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.username or ":" in self.username or _CONTROL.search(self.username):
@@ -92,7 +92,11 @@ class Credential:
         if self.expires_at <= self.issued_at:
             msg = "the credential expires before it was issued"
             raise ValueError(msg)
-        object.__setattr__(self, "digest", digest_of(self.username, self.password))
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Which credential this is."""
+        return digest_of(self.username, self.password)
 
     @property
     def lifetime(self) -> timedelta:

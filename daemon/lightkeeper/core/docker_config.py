@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_entry import Form, aim, digest_in, is_broken
@@ -52,9 +54,10 @@ _MENDED: Final = frozenset({Notice.BYTE_ORDER_MARK, Notice.AUTHS_FOLDED})
 """What `parse` finds and any write mends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Document:
+class Document(Struct, frozen=True, kw_only=True, eq=False):
     """A Docker config as it is to be; printed, it shows nothing of its content."""
+
+    __repr__ = object.__repr__
 
     before: tuple[Member, ...]
     """The sections before `auths`; all of them if there is none."""

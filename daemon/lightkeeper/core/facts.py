@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
 from typing import Final, NewType
+
+from msgspec import Struct
 
 from lightkeeper.core.answer import Oddity, Verdict
 from lightkeeper.core.credential import Credential, Digest
@@ -19,8 +20,7 @@ NO_DIGEST: Final = Digest("")
 """Of no credential."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """One file or one Secret of an output."""
 
     output: OutputName
@@ -53,8 +53,7 @@ class Cause(StrEnum):
     """It holds ours, and beside it something that clients may take instead."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, kw_only=True):
     """One try at a renewal begins; saved before the call."""
 
     login: LoginName
@@ -62,8 +61,7 @@ class AttemptStarted:
     why: Why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renewed:
+class Renewed(Struct, frozen=True, kw_only=True):
     """A new credential came and is held from now on."""
 
     login: LoginName
@@ -77,8 +75,7 @@ class Renewed:
     draw: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenewalFailed:
+class RenewalFailed(Struct, frozen=True, kw_only=True):
     """An attempt brought nothing; what is held stays."""
 
     login: LoginName
@@ -93,24 +90,21 @@ class RenewalFailed:
     """What the held credential has left, zero once it expired; None if none is held."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenewalRequested:
+class RenewalRequested(Struct, frozen=True, kw_only=True):
     """A person wants a new credential now."""
 
     login: LoginName
     at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationStarted:
+class VerificationStarted(Struct, frozen=True, kw_only=True):
     """The registry is asked about the held credential."""
 
     login: LoginName
     at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Struct, frozen=True, kw_only=True):
     """The registry said what it thinks of the held credential."""
 
     login: LoginName
@@ -120,8 +114,7 @@ class Verified:
     draw: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookStarted:
+class LookStarted(Struct, frozen=True, kw_only=True):
     """A place is read."""
 
     login: LoginName
@@ -129,8 +122,7 @@ class LookStarted:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceRead:
+class PlaceRead(Struct, frozen=True, kw_only=True):
     """What a place holds for our registry, read back from it."""
 
     login: LoginName
@@ -143,8 +135,7 @@ class PlaceRead:
     """What is to be said once about the place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceTouched:
+class PlaceTouched(Struct, frozen=True, kw_only=True):
     """Somebody wrote where a place is."""
 
     login: LoginName
@@ -152,8 +143,7 @@ class PlaceTouched:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacePending:
+class PlacePending(Struct, frozen=True, kw_only=True):
     """A place cannot be there yet: its runtime directory does not exist."""
 
     login: LoginName
@@ -162,8 +152,7 @@ class PlacePending:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drifted:
+class Drifted(Struct, frozen=True, kw_only=True):
     """Somebody else changed our entry; a repair becomes necessary."""
 
     login: LoginName
@@ -174,8 +163,7 @@ class Drifted:
     """What is there instead."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryStarted:
+class DeliveryStarted(Struct, frozen=True, kw_only=True):
     """The held credential is being put into a place."""
 
     login: LoginName
@@ -183,8 +171,7 @@ class DeliveryStarted:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """A place holds the credential: it was read back."""
 
     login: LoginName
@@ -196,8 +183,7 @@ class Delivered:
     notices: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFailed:
+class DeliveryFailed(Struct, frozen=True, kw_only=True):
     """A place could not be read or written; it holds what it held."""
 
     login: LoginName
@@ -207,8 +193,7 @@ class DeliveryFailed:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundEnded:
+class RoundEnded(Struct, frozen=True, kw_only=True):
     """Everything that a new credential or a repair set going has come to its end."""
 
     login: LoginName
@@ -218,8 +203,7 @@ class RoundEnded:
     failing: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateNotSaved:
+class StateNotSaved(Struct, frozen=True, kw_only=True):
     """The store took nothing: the floor between attempts holds within this process only."""
 
     login: LoginName
@@ -228,16 +212,14 @@ class StateNotSaved:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateSaved:
+class StateSaved(Struct, frozen=True, kw_only=True):
     """The store holds what a restart needs."""
 
     login: LoginName
     at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surprised:
+class Surprised(Struct, frozen=True, kw_only=True):
     """A bug, caught at the keeper's boundary."""
 
     login: LoginName
@@ -247,8 +229,7 @@ class Surprised:
     """Without local variables."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockStepped:
+class ClockStepped(Struct, frozen=True, kw_only=True):
     """Clocks went apart between two heartbeats."""
 
     at: Moment

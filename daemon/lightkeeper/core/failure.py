@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.reasons import Reason
@@ -14,8 +16,7 @@ DETAIL: Final = 200
 """The longest detail that is kept, in characters."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """A failure that lasts, from its first occurrence on."""
 
     reason: Reason

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeVar, assert_never
+
+from msgspec.structs import replace
 
 from lightkeeper.core import facts, policy
 from lightkeeper.core import place as places

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NoReturn
+
+from msgspec import Struct
 
 from lightkeeper.core.reasons import Reason
 
@@ -30,9 +31,10 @@ class MalformedDocument(ValueError):  # noqa: N818  # says what was found, as `r
         """A sentence about the document that quotes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Member:
+class Member(Struct, frozen=True, eq=False):
     """A key of an object with its value."""
+
+    __repr__ = object.__repr__
 
     key: str
     name: str
@@ -43,8 +45,7 @@ class Member:
     """The value; of a number no more than that it is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """How the lines of a document are set."""
 
     indent: str | None = "\t"
@@ -66,9 +67,10 @@ class Layout:
         return "{" + line + ("," + line).join(texts) + "\n" + self.indent * (depth - 1) + "}"
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class JsonObject:
+class JsonObject(Struct, frozen=True, eq=False):
     """An object, its members in order and each as often as it occurs."""
+
+    __repr__ = object.__repr__
 
     members: tuple[Member, ...] = ()
     layout: Layout = Layout()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+
+class Moment(Struct, frozen=True, kw_only=True):
     """One reading of this machine's clocks.
 
     The wall clock can be stepped. The boot clock (`CLOCK_BOOTTIME`) cannot: it runs through a
@@ -29,8 +29,7 @@ class Moment:
         return self.wall + (boot - self.boot)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerClock:
+class ServerClock(Struct, frozen=True, kw_only=True):
     """How to tell the server's time from ours: it was `at` when our clocks showed `seen`."""
 
     at: datetime

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core import facts, policy
 from lightkeeper.core.credential import Credential, Digest
@@ -12,8 +14,7 @@ from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.reasons import Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceState:
+class PlaceState(Struct, frozen=True, kw_only=True):
     """What is known of one place."""
 
     place: Place

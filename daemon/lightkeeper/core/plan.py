@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from lightkeeper.core import policy
 from lightkeeper.core.answer import Verdict
@@ -14,27 +15,23 @@ from lightkeeper.core.place import PlaceState
 from lightkeeper.core.state import LoginState
 
 
-@dataclass(frozen=True, slots=True)
-class Renew:
+class Renew(Struct, frozen=True):
     """Ask Lightsail for a new credential."""
 
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Struct, frozen=True):
     """Ask the registry about the held credential."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Read what a place holds."""
 
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Struct, frozen=True):
     """Put the held credential into a place."""
 
     place: Place
@@ -42,16 +39,14 @@ class Deliver:
     """What is there was not written by us, the registry was asked, and it may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Struct, frozen=True):
     """Keep what a restart needs, which could not be kept when it should have been."""
 
 
 Step = Renew | Verify | Look | Deliver | Save
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What to start now, and when to ask again at the latest."""
 
     start: tuple[Step, ...]

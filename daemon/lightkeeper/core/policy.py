@@ -6,9 +6,10 @@ asking again changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.reasons import RENEWAL, Reason
@@ -42,8 +43,7 @@ _DISPUTE: Final = (timedelta(seconds=5), timedelta(minutes=5))
 _DISPUTE_OVER: Final = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """What the operator chose for one login."""
 
     renew_at: float

@@ -7,11 +7,12 @@ renaming one a breaking change.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 
 @unique
@@ -55,8 +56,7 @@ class Reason(StrEnum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class Caps(Struct, frozen=True, kw_only=True):
     """The longest wait after a failure of this reason."""
 
     while_valid: timedelta
@@ -68,8 +68,7 @@ _PERSON: Final = Caps(while_valid=timedelta(minutes=30), after_expiry=timedelta(
 _REST: Final = Caps(while_valid=timedelta(minutes=5), after_expiry=timedelta(minutes=5))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
+class Failing(Struct, frozen=True, kw_only=True):
     """What a reason means to people, and to the next wait."""
 
     advice: str

@@ -6,9 +6,10 @@ Instants stand on the server's clock, by which credentials expire.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
+
+from msgspec import Struct
 
 from lightkeeper.core import policy
 from lightkeeper.core.answer import Verdict
@@ -33,8 +34,7 @@ class Standing(StrEnum):
     """It cannot be there yet, or its delivery is still to come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceReport:
+class PlaceReport(Struct, frozen=True, kw_only=True):
     """One place."""
 
     place: Place
@@ -47,8 +47,7 @@ class PlaceReport:
     notices: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputReport:
+class OutputReport(Struct, frozen=True, kw_only=True):
     """One output of a login."""
 
     name: OutputName
@@ -67,8 +66,7 @@ class OutputReport:
         return sum(place.standing is standing for place in self.places)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginReport:
+class LoginReport(Struct, frozen=True, kw_only=True):
     """One login."""
 
     login: LoginName
@@ -109,8 +107,7 @@ class LoginReport:
         return self.remaining > timedelta(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """All logins at one moment."""
 
     at: datetime
@@ -118,8 +115,7 @@ class Report:
     logins: tuple[LoginReport, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotReady:
+class NotReady(Struct, frozen=True, kw_only=True):
     """What keeps a login from being ready."""
 
     login: LoginName

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from lightkeeper.core.credential import Credential, Secret, registry_host
 from lightkeeper.core.facts import LoginName, Place
@@ -12,8 +13,7 @@ from lightkeeper.core.policy import Policy
 from lightkeeper.core.state import Known, LoginState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedCredential:
+class SavedCredential(Struct, frozen=True, kw_only=True):
     """The held credential, and how the server's clock stood when it came."""
 
     registry: str
@@ -45,8 +45,7 @@ class SavedCredential:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class Saved(Struct, frozen=True, kw_only=True):
     """One login as a restart needs it."""
 
     login: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
@@ -21,8 +23,7 @@ _KNOWN: Final = 8
 _NOTHING: Final = MappingProxyType[Any, Any]({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Struct, frozen=True, kw_only=True):
     """A fact as it is remembered: short, and without the credential."""
 
     at: datetime
@@ -34,8 +35,7 @@ class Note:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """A credential that we held, without its secret."""
 
     digest: Digest
@@ -43,26 +43,23 @@ class Known:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputCounts:
+class OutputCounts(Struct, frozen=True, kw_only=True):
     """What happened to an output since the process began; places come and go, this stays."""
 
     changed: int = 0
     unchanged: int = 0
-    failures: Mapping[Reason, int] = field(default_factory=lambda: _NOTHING)
-    repairs: Mapping[Cause, int] = field(default_factory=lambda: _NOTHING)
+    failures: Mapping[Reason, int] = _NOTHING
+    repairs: Mapping[Cause, int] = _NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Struct, frozen=True, kw_only=True):
     """The deliveries that a new credential set going, so far."""
 
     changed: int = 0
     unchanged: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginState:
+class LoginState(Struct, frozen=True, kw_only=True):
     """One login. Instants of the boot clock are `timedelta`, those of a wall clock `datetime`."""
 
     login: LoginName
@@ -98,13 +95,13 @@ class LoginState:
     bug: Failure | None = None
     """The last surprise, by what was being done."""
 
-    places: Mapping[Place, PlaceState] = field(default_factory=lambda: _NOTHING)
+    places: Mapping[Place, PlaceState] = _NOTHING
     round: Round | None = None
 
     renewals: int = 0
-    renewal_failures: Mapping[Reason, int] = field(default_factory=lambda: _NOTHING)
-    verifications: Mapping[Verdict, int] = field(default_factory=lambda: _NOTHING)
-    outputs: Mapping[OutputName, OutputCounts] = field(default_factory=lambda: _NOTHING)
+    renewal_failures: Mapping[Reason, int] = _NOTHING
+    verifications: Mapping[Verdict, int] = _NOTHING
+    outputs: Mapping[OutputName, OutputCounts] = _NOTHING
     notes: tuple[Note, ...] = ()
 
     def server_now(self, now: Moment) -> datetime:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from msgspec import Struct
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
@@ -28,8 +29,7 @@ FOR_PEOPLE: Final = frozenset(
 """Reasons that no waiting mends: a person must act, and the line is an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One kind of line."""
 
     name: str

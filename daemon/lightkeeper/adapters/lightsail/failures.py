@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError, HTTPClientError
+from msgspec.structs import replace
 
 from lightkeeper.adapters.lightsail.tables import CODES, reason_of
 from lightkeeper.core.answer import Refusal

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from aiobotocore.session import AioSession
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.adapters.lightsail.failures import http_date, one_line, refusal_of
 from lightkeeper.adapters.lightsail.lane import Lane
@@ -108,8 +109,7 @@ class LightsailIssuer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Call(Generic[T]):
+class _Call(Struct, Generic[T], frozen=True):
     """One operation of one service."""
 
     service: str

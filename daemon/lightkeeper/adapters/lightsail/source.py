@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, Final
@@ -17,6 +16,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ConfigNotFound, ConfigParseError, ProfileNotFound
 from botocore.loaders import create_loader
 from botocore.session import Session
+from msgspec import Struct
 
 from lightkeeper import __version__
 from lightkeeper.adapters.lightsail.guard import guarded_session
@@ -25,8 +25,7 @@ _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsSource:
+class AwsSource(Struct, frozen=True, kw_only=True):
     """One login's region, and the AWS identity that asks for it."""
 
     region: str
