@@ -90,11 +90,11 @@ class Sources:
 
     def __init__(self, clock: Clock) -> None:
         # What only looks at state and configuration does without AWS's library and aiohttp.
-        from lightkeeper.adapters.lightsail import SharedAws  # noqa: PLC0415
+        from lightkeeper.adapters.lightsail import Callers, SharedAws  # noqa: PLC0415
         from lightkeeper.adapters.registry import RegistryVerifier  # noqa: PLC0415
 
         self._clock = clock
-        self._aws = SharedAws()
+        self._callers = Callers(SharedAws())
         self._verifier = RegistryVerifier()
 
     def of(self, login: Login) -> Source:
@@ -120,7 +120,7 @@ class Sources:
             session_name=login.session_name,
             endpoint_url=login.endpoint_url,
         )
-        return LightsailIssuer(source, self._aws, self._clock)
+        return LightsailIssuer(source, self._callers, self._clock)
 
 
 def policy_of(login: Login, config: Config) -> Policy:

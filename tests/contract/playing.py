@@ -9,7 +9,7 @@ from random import Random
 from typing import Final, Protocol
 
 from lightkeeper.adapters.clock import SystemClock
-from lightkeeper.adapters.lightsail import AwsSource, LightsailIssuer, SharedAws
+from lightkeeper.adapters.lightsail import AwsSource, Callers, LightsailIssuer, SharedAws
 from lightkeeper.adapters.registry import RegistryVerifier
 from lightkeeper.core.answer import Answer, Believed, Refusal, Verdict, believe
 from lightkeeper.ports import Issuer, Verifier
@@ -106,7 +106,7 @@ class Real:
 
     def _issuer(self, url: str) -> Issuer:
         source = AwsSource(region="eu-central-1", endpoint_url=url)
-        return LightsailIssuer(source, self._shared, SystemClock())
+        return LightsailIssuer(source, Callers(self._shared), SystemClock())
 
 
 def _world(runner: asyncio.Runner) -> Lightsail:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from lightkeeper.adapters.clock import SystemClock
-from lightkeeper.adapters.lightsail import AwsSource, LightsailIssuer, SharedAws
+from lightkeeper.adapters.lightsail import AwsSource, Callers, LightsailIssuer, SharedAws
 from lightkeeper.core.answer import Answer, Refusal
 
 REGION: Final = "eu-central-1"
@@ -30,7 +30,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 def issuer_at(url: str | None, shared: SharedAws, **source: Any) -> LightsailIssuer:  # noqa: ANN401
     """An issuer for `url`, with what else `AwsSource` takes."""
     named = AwsSource(**{"region": REGION, "endpoint_url": url, **source})
-    return LightsailIssuer(named, shared, SystemClock())
+    return LightsailIssuer(named, Callers(shared), SystemClock())
 
 
 async def answer_of(issuer: LightsailIssuer) -> Answer:

@@ -37,11 +37,11 @@ def _lanes() -> int:
     return sum(thread.name == "aws" for thread in threading.enumerate())
 
 
-async def _name() -> str:
+async def _name(_: asyncio.Lock) -> str:
     return threading.current_thread().name
 
 
-async def _hang() -> None:
+async def _hang(_: asyncio.Lock | None = None) -> None:
     await asyncio.Event().wait()
 
 
@@ -56,7 +56,7 @@ async def test_work_runs_in_a_thread_that_ends_with_it() -> None:
 
 
 async def test_what_the_work_raises_comes_through() -> None:
-    async def fail() -> None:
+    async def fail(_: asyncio.Lock) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -66,7 +66,7 @@ async def test_what_the_work_raises_comes_through() -> None:
 async def test_work_past_its_deadline_is_cancelled() -> None:
     was_cancelled = threading.Event()
 
-    async def work() -> None:
+    async def work(_: asyncio.Lock) -> None:
         try:
             await _hang()
         finally:
@@ -93,7 +93,7 @@ async def test_a_caller_that_is_cancelled_leaves_nothing() -> None:
 async def test_the_loop_goes_on_while_work_blocks() -> None:
     release, lane = threading.Event(), Lane()
 
-    async def work() -> None:
+    async def work(_: asyncio.Lock) -> None:
         _blocking(release)()
 
     async with asyncio.TaskGroup() as tasks:
@@ -109,7 +109,7 @@ async def test_blocked_work_is_left_behind_and_waited_for_next_time(where: str) 
     """However often it is tried, one thread hangs and no more; then all is as before."""
     release, lane = threading.Event(), Lane()
 
-    async def work() -> None:
+    async def work(_: asyncio.Lock) -> None:
         if where == "loop":
             _blocking(release)()
         else:
@@ -124,12 +124,29 @@ async def test_blocked_work_is_left_behind_and_waited_for_next_time(where: str) 
     assert await lane.run(_name, AMPLE) == "aws"
 
 
+async def test_what_is_cut_before_it_began_is_not_waited_for_ever() -> None:
+    """It queues behind work that blocks; the thread ends all the same."""
+    release, lane = threading.Event(), Lane()
+
+    async def work(_: asyncio.Lock) -> None:
+        _blocking(release)()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lane.run(work, AMPLE), name="blocking")
+        await until(lambda: _lanes() == 1)
+        with pytest.raises(TimeoutError):
+            await lane.run(_name, SOON)
+        release.set()
+
+    await until(lambda: _lanes() == 0)
+
+
 async def test_a_cut_is_silent_however_it_falls(caplog: pytest.LogCaptureFixture) -> None:
     """The end of the work and its cancellation meet at every distance."""
     for microseconds in range(0, 8000, 100):
         lane, deadline = Lane(), timedelta(microseconds=microseconds)
 
-        async def work(seconds: float = microseconds / 2e6) -> None:
+        async def work(_: asyncio.Lock, seconds: float = microseconds / 2e6) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await _hang()

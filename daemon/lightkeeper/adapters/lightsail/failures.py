@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
 from msgspec.structs import replace
 
 from lightkeeper.adapters.lightsail.tables import CODES, reason_of
@@ -42,7 +43,8 @@ _TOLD: Final = ("profile", "path", "provider", "cred_var", "region_name", "name"
 def refusal_of(exc: Exception, seen: Moment, *, created: bool) -> Refusal:
     """Name a failure; `created` is whether the client was.
 
-    Before it is, the library only looks for AWS credentials: what it stumbles over is theirs.
+    Before it is, the library only looks for AWS credentials: what it stumbles over is theirs, but
+    for an answer of STS that is none.
     """
     if isinstance(exc, ClientError):
         return _answered(exc, seen)
@@ -52,9 +54,13 @@ def refusal_of(exc: Exception, seen: Moment, *, created: bool) -> Refusal:
         reason = Reason.AWS_CREDENTIALS_EXPIRED
     elif isinstance(exc, ValueError) and _NO_ENDPOINT.match(str(exc)):
         reason = Reason.INVALID_INPUT
-    elif reason is Reason.INVALID_RESPONSE and not created:
+    elif reason is Reason.INVALID_RESPONSE and not created and not _is_answer(exc):
         reason = Reason.AWS_CREDENTIALS_INVALID
     return Refusal(reason=reason, detail=_detail(exc, cause))
+
+
+def _is_answer(exc: Exception) -> bool:
+    return isinstance(exc, ResponseParserError)
 
 
 def http_date(text: str | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,10 +12,10 @@ from aiobotocore.session import AioSession
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lightkeeper.adapters.lightsail.caller import Callers, keys_of
 from lightkeeper.adapters.lightsail.failures import http_date, one_line, refusal_of
-from lightkeeper.adapters.lightsail.lane import Lane
 from lightkeeper.adapters.lightsail.metadata import is_metadata_silent
-from lightkeeper.adapters.lightsail.source import AwsSource, SharedAws
+from lightkeeper.adapters.lightsail.source import AwsSource
 from lightkeeper.core.answer import Answer, Refusal
 from lightkeeper.core.credential import Secret
 from lightkeeper.core.reasons import Reason
@@ -33,18 +34,12 @@ _SPOILT: Final = _STALE | {
 
 
 class LightsailIssuer:
-    """The Issuer of one login.
+    """The Issuer of one login: a client for each call, as one of our AWS identities."""
 
-    It keeps a session, which caches AWS credentials as long as they live; a client lasts for one
-    call. All of it runs in a thread of its own.
-    """
-
-    def __init__(self, source: AwsSource, shared: SharedAws, clock: Clock) -> None:
+    def __init__(self, source: AwsSource, callers: Callers, clock: Clock) -> None:
         self._source = source
-        self._shared = shared
+        self._caller = callers.of(source)
         self._clock = clock
-        self._lane = Lane()
-        self._session: AioSession | None = None
 
     async def issue(self, deadline: timedelta) -> Answer | Refusal:
         """Ask for a login; a second time with AWS credentials read anew if these have gone stale.
@@ -60,24 +55,31 @@ class LightsailIssuer:
 
     async def _within(self, deadline: timedelta, call: _Call[T]) -> T | Refusal:
         try:
-            return await self._lane.run(partial(self._twice, call), deadline)
+            return await self._caller.run(partial(self._twice, call), deadline)
         except TimeoutError:
             detail = f"no complete answer within {deadline.total_seconds():g} s"
             return Refusal(reason=Reason.TIMEOUT, detail=detail)
 
-    async def _twice(self, call: _Call[T]) -> T | Refusal:
-        outcome = await self._once(call)
+    async def _twice(self, call: _Call[T], turn: asyncio.Lock) -> T | Refusal:
+        outcome = await self._once(call, turn)
         if isinstance(outcome, Refusal) and outcome.reason in _STALE:
-            outcome = await self._once(call)
+            outcome = await self._once(call, turn)
         return outcome
 
-    async def _once(self, call: _Call[T]) -> T | Refusal:
+    async def _once(self, call: _Call[T], turn: asyncio.Lock) -> T | Refusal:
+        session: AioSession | None = None
         created = False
         try:
-            if self._session is None:
-                self._session = self._shared.open(self._source)
-            async with self._session.create_client(
-                call.service, region_name=self._source.region, endpoint_url=call.endpoint_url
+            session = self._caller.session()
+            async with turn:
+                keys = await keys_of(session)
+            async with session.create_client(
+                call.service,
+                region_name=self._source.region,
+                endpoint_url=call.endpoint_url,
+                aws_access_key_id=keys.access_key,
+                aws_secret_access_key=keys.secret_key,
+                aws_session_token=keys.token,
             ) as client:
                 created = True
                 return await call.ask(client)
@@ -85,8 +87,8 @@ class LightsailIssuer:
             refusal = refusal_of(exc, self._clock.now(), created=created)
             if await is_metadata_silent(exc):
                 refusal = replace(refusal, reason=Reason.IMDS_UNREACHABLE)
-        if refusal.reason in _SPOILT:
-            self._session = None
+        if session is not None and refusal.reason in _SPOILT:
+            self._caller.forget(session)
         return refusal
 
     async def _login(self, client: Any) -> Answer | Refusal:  # noqa: ANN401 - made at run time

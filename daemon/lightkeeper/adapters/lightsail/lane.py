@@ -11,44 +11,73 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import timedelta
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+Work = Callable[[asyncio.Lock], Coroutine[Any, Any, T]]
+"""What a lane runs; it is given the lock that all work in the thread shares."""
 
 _PARTING_SECONDS: Final = 0.5
 """For closing connections; what takes longer blocks, and is left behind."""
 
 
 class Lane:
-    """Runs one call at a time, each in a fresh thread that ends with it."""
+    """Runs calls side by side in one thread, which ends with the last of them."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-        self._ended: Future[None] | None = None
-        self._thread: Thread | None = None
+        self._crew: _Crew | None = None
 
-    async def run(self, work: Callable[[], Coroutine[Any, Any, T]], deadline: timedelta) -> T:
+    async def run(self, work: Work[T], deadline: timedelta) -> T:
         """The result of `work`; `TimeoutError` past `deadline`, and the work is cancelled.
 
-        Work that cannot be cancelled because it blocks is left behind; the next call waits for its
-        end, within that call's own deadline. The process does not wait for it at exit.
+        Work that cannot be cancelled because it blocks is left behind, and blocks whatever else
+        runs here until its own deadline. The process does not wait for it at exit.
         """
-        async with self._turn:
-            try:
-                async with asyncio.timeout(deadline.total_seconds()):
-                    return await self._start(work)
-            finally:
-                await self._see_off()
+        try:
+            async with asyncio.timeout(deadline.total_seconds()):
+                return await (await self._joined()).carry_out(work)
+        finally:
+            if self._crew is not None:
+                await self._crew.see_off()
 
-    async def _start(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._ended is not None:
-            await asyncio.wrap_future(self._ended)
-        loop, self._ended = _LaneLoop(), _uncancellable()
-        self._thread = Thread(target=_serve, args=(loop, self._ended), name="aws", daemon=True)
+    async def _joined(self) -> _Crew:
+        """The thread that runs, and waits for us; a new one where none does."""
+        while (crew := self._crew) is None or not crew.join():
+            if crew is not None:
+                await asyncio.wrap_future(crew.ended)
+            if self._crew is crew:
+                self._crew = _Crew()
+                return self._crew
+        return crew
+
+
+class _Crew:
+    """One thread's life: from the call that it is made for to the end of the last that joined."""
+
+    def __init__(self) -> None:
+        self.ended = _uncancellable()
+        self._loop = _LaneLoop()
+        self._turn = asyncio.Lock()
+        self._guard = Lock()
+        self._members = 1
+        self._thread = Thread(target=self._serve, name="aws", daemon=True)
         self._thread.start()
-        result = asyncio.run_coroutine_threadsafe(loop.carry_out(work), loop)
+
+    def join(self) -> bool:
+        """Be counted in, with one call to `carry_out`; False if the last one is out already."""
+        with self._guard:
+            if self._members > 0:
+                self._members += 1
+            return self._members > 0
+
+    async def carry_out(self, work: Work[T]) -> T:
+        """Do `work` in the thread, for one who was counted in."""
+        left = _uncancellable()
+        result = asyncio.run_coroutine_threadsafe(self._work(work, left), self._loop)
         done = _uncancellable()
         result.add_done_callback(lambda _: done.set_result(None))
         try:
@@ -56,33 +85,61 @@ class Lane:
         except asyncio.CancelledError:
             # Cancelled from here, it would call a loop that may have closed in this very moment.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(result.cancel)
+                self._loop.call_soon_threadsafe(result.cancel)
+            await asyncio.wait({asyncio.wrap_future(left)}, timeout=_PARTING_SECONDS)
             raise
         return result.result()
 
-    async def _see_off(self) -> None:
+    async def see_off(self) -> None:
         """Let the thread end: one that the interpreter's exit catches at work can crash it."""
-        if self._ended is None or self._thread is None:
+        if self._members > 0:
             return
-        await asyncio.wait({asyncio.wrap_future(self._ended)}, timeout=_PARTING_SECONDS)
-        if self._ended.done():
+        await asyncio.wait({asyncio.wrap_future(self.ended)}, timeout=_PARTING_SECONDS)
+        if self.ended.done():
             self._thread.join()
+
+    async def _work(self, work: Work[T], left: Future[None]) -> T:
+        started = list[_Program]()
+        _started.set(started)
+        try:
+            return await work(self._turn)
+        finally:
+            try:
+                await _end(started)
+            finally:
+                self._leave()
+                left.set_result(None)
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._members -= 1
+            if self._members == 0:
+                # Ahead of whoever waits for our result, who is told all the same.
+                self._loop.call_soon(self._loop.stop)
+
+    def _serve(self) -> None:
+        """Run until stopped; then the runner cancels what is left and closes the loop."""
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.get_loop().run_forever()
+        finally:
+            self.ended.set_result(None)
+
+
+_Program = tuple[asyncio.SubprocessTransport, Process]
+
+_started: ContextVar[list[_Program]] = ContextVar("_started")
+"""The programs that the work at hand has started."""
+
+
+async def _end(programs: list[_Program]) -> None:
+    for transport, program in programs:
+        transport.close()  # kills what still runs
+        await program.wait()
 
 
 class _LaneLoop(asyncio.SelectorEventLoop):
-    """The loop within: it may be blocked, and ends the programs that it started."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._programs: list[tuple[asyncio.SubprocessTransport, Process]] = []
-
-    async def carry_out(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do `work`, and stop the loop behind it."""
-        try:
-            return await work()
-        finally:
-            await self._end_programs()
-            self.call_soon(self.stop)  # ahead of whoever waits for us, who is told all the same
+    """The loop within: it may be blocked, and tells which programs were started."""
 
     async def run_in_executor(  # type: ignore[override]  # it is only ever awaited
         self, _: Executor | None, func: Callable[..., T], *args: object
@@ -93,13 +150,8 @@ class _LaneLoop(asyncio.SelectorEventLoop):
     async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as inherited
         """Remember what was started: nobody else ends a credential_process that hangs."""
         transport, protocol = await super().subprocess_exec(*args, **kwargs)
-        self._programs.append((transport, Process(transport, protocol, self)))
+        _started.get().append((transport, Process(transport, protocol, self)))
         return transport, protocol
-
-    async def _end_programs(self) -> None:
-        for transport, program in self._programs:
-            transport.close()  # kills what still runs
-            await program.wait()
 
 
 def _uncancellable() -> Future[None]:
@@ -107,12 +159,3 @@ def _uncancellable() -> Future[None]:
     future = Future[None]()
     future.set_running_or_notify_cancel()
     return future
-
-
-def _serve(loop: _LaneLoop, ended: Future[None]) -> None:
-    """Run until stopped; then the runner cancels what is left and closes the loop."""
-    try:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.get_loop().run_forever()
-    finally:
-        ended.set_result(None)

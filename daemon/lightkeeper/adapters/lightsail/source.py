@@ -13,10 +13,15 @@ from aiobotocore.credentials import (
     create_credential_resolver,
 )
 from aiobotocore.session import AioSession
-from botocore.exceptions import ConfigNotFound, ConfigParseError, ProfileNotFound
+from botocore.exceptions import (
+    ConfigNotFound,
+    ConfigParseError,
+    ProfileNotFound,
+)
 from botocore.loaders import create_loader
 from botocore.session import Session
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper import __version__
 from lightkeeper.adapters.lightsail.guard import guarded_session
@@ -37,6 +42,11 @@ class AwsSource(Struct, frozen=True, kw_only=True):
     session_name: str = "lightkeeper"
     endpoint_url: str | None = None
     """Lightsail's, where it is not AWS's own; that of STS stays as it is."""
+
+    @property
+    def identity(self) -> AwsSource:
+        """What says whom AWS takes us for; STS is asked in the login's own region."""
+        return replace(self, endpoint_url=None)
 
 
 class SharedAws:
@@ -63,8 +73,9 @@ class SharedAws:
         session = AioSession(profile=source.profile)
         session.set_default_client_config(self._config)
         session.register_component("data_loader", self._load(session))
-        if source.role_arn is not None:
-            session.register_component("credential_provider", _AssumedRole(session, source))
+        chain = create_credential_resolver(session, region_name=source.region)
+        found = chain if source.role_arn is None else _AssumedRole(session, source, chain)
+        session.register_component("credential_provider", found)
         return session
 
     def _load(self, session: AioSession) -> Any:  # noqa: ANN401 - botocore ships no types
@@ -83,15 +94,15 @@ class SharedAws:
 class _AssumedRole:
     """Credentials of a role, by way of those that the chain finds."""
 
-    def __init__(self, session: AioSession, source: AwsSource) -> None:
+    def __init__(self, session: AioSession, source: AwsSource, chain: Any) -> None:  # noqa: ANN401
         self._session = session
         self._source = source
+        self._chain = chain
 
     async def load_credentials(self) -> AioDeferredRefreshableCredentials | None:
         """Credentials that ask STS when they are first needed, and again before they expire."""
         source = self._source
-        chain = create_credential_resolver(self._session, region_name=source.region)
-        found = await chain.load_credentials()
+        found = await self._chain.load_credentials()
         if found is None:
             return None
         said = {"RoleSessionName": source.session_name}
