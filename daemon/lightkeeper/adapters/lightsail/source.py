@@ -24,6 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lightkeeper import __version__
+from lightkeeper.adapters.lightsail.data import DataFiles
 from lightkeeper.adapters.lightsail.guard import guarded_session
 
 _CONNECT_SECONDS: Final = 5
@@ -82,6 +83,7 @@ class SharedAws:
         with self._lock:
             if self._loader is None:
                 loader = create_loader(session.get_config_variable("data_path"))
+                loader.file_loader = DataFiles()
                 # Worded as botocore does: its cache goes by the arguments.
                 for name in ("endpoints", "sdk-default-configuration"):
                     loader.load_data_with_path(name)
