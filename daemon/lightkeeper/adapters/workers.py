@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
@@ -13,7 +13,12 @@ from lightkeeper.ports import Failed
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from lightkeeper.pace import Pace
+
 T = TypeVar("T")
+
+_AT_ONCE: Final = 8
+"""Threads that begin; most are done before the next one could."""
 
 
 class Threads:
@@ -24,7 +29,8 @@ class Threads:
     """
 
     def __init__(self) -> None:
-        self._running: dict[str, Future[object]] = {}
+        self._running: dict[str, Future[Any]] = {}
+        self._pace: Pace | None = None
 
     async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
         """The result of `work`, or `timeout`."""
@@ -32,24 +38,29 @@ class Threads:
         import asyncio  # noqa: PLC0415
         from concurrent.futures import Future  # noqa: PLC0415
 
-        hung = self._running.get(name)
-        if hung is not None and not hung.done():
-            return _late("the call before this one has not returned yet")
-        done: Future[T] = Future()
-        Thread(target=_work, args=(work, done), name=name[:15], daemon=True).start()
-        self._running[name] = done  # type: ignore[assignment]  # only ever asked whether it is done
-        try:
-            async with asyncio.timeout(deadline.total_seconds()):
-                # A write that has begun is let finish, whoever is cancelled meanwhile.
-                return await asyncio.shield(asyncio.wrap_future(done))
-        except TimeoutError:
-            return _late(f"no answer in {deadline.total_seconds():g} s")
+        from lightkeeper.pace import Pace  # noqa: PLC0415
+
+        if self._pace is None:
+            self._pace = Pace(_AT_ONCE)
+        async with self._pace.turn():
+            if name in self._running:
+                return _late("the call before this one has not returned yet")
+            done = Future[T]()
+            Thread(target=_work, args=(work, done), name=name[:15], daemon=True).start()
+            self._running[name] = done
+            done.add_done_callback(lambda _: self._running.pop(name))
+            try:
+                async with asyncio.timeout(deadline.total_seconds()):
+                    # A write that has begun is let finish, whoever is cancelled meanwhile.
+                    return await asyncio.shield(asyncio.wrap_future(done))
+            except TimeoutError:
+                return _late(f"no answer in {deadline.total_seconds():g} s")
 
     async def drain(self, deadline: timedelta) -> None:
         """Wait until all work is done, `deadline` at the longest."""
         import asyncio  # noqa: PLC0415 - as above
 
-        left = [asyncio.wrap_future(done) for done in self._running.values() if not done.done()]
+        left = [asyncio.wrap_future(done) for done in list(self._running.values())]
         if left:
             await asyncio.wait(left, timeout=deadline.total_seconds())
 

@@ -14,7 +14,6 @@ from lightkeeper.adapters.lightsail.caller import AT_ONCE, keys_of
 from lightkeeper.simulator import Endpoint, Simulator
 from lightkeeper.simulator.settings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from tests.adapters.lightsail.asking import AMPLE, BRIEF, REGION, answer_of
-from tests.simulator.asking import until
 
 ROLE = "arn:aws:iam::123456789012:role/push"
 SOURCE = AwsSource(region=REGION)
@@ -130,28 +129,7 @@ async def test_few_begin_at_once(shared: SharedAws) -> None:
     assert 1 < most <= AT_ONCE
 
 
-async def test_those_that_hang_keep_nobody_from_beginning(shared: SharedAws) -> None:
-    caller = Callers(shared).of(SOURCE)
-    hanging = 0
-
-    async def hang(_: asyncio.Lock) -> None:
-        nonlocal hanging
-        hanging += 1
-        await asyncio.Event().wait()
-
-    async def work(_: asyncio.Lock) -> str:
-        return "done"
-
-    async with asyncio.TaskGroup() as tasks:
-        stuck = [tasks.create_task(caller.run(hang, AMPLE), name="hanging") for _ in range(AT_ONCE)]
-        await until(lambda: hanging == AT_ONCE)
-        assert await caller.run(work, AMPLE) == "done"
-        assert not any(task.done() for task in stuck)
-        for task in stuck:
-            task.cancel()
-
-
-async def test_waiting_for_a_place_is_not_part_of_the_deadline(shared: SharedAws) -> None:
+async def test_waiting_for_a_turn_is_not_part_of_the_deadline(shared: SharedAws) -> None:
     caller = Callers(shared).of(SOURCE)
 
     async def hang(_: asyncio.Lock) -> None:

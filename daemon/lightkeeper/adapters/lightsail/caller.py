@@ -1,15 +1,7 @@
-"""AWS identities: each has one session that finds its AWS credentials, and one thread to call in.
-
-Few calls begin at once: a thousand would starve one another of the processor, and all be late. A
-call costs tens of milliseconds of it, nearly all before its request is sent, so that it has its
-place for a moment and not to its end: calls that hang do not keep others from theirs.
-"""
+"""AWS identities: each has a session that finds its AWS credentials, and a thread to call in."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
@@ -20,11 +12,12 @@ from botocore.exceptions import NoCredentialsError
 
 from lightkeeper.adapters.lightsail.lane import Lane, Work
 from lightkeeper.adapters.lightsail.source import AwsSource, SharedAws
+from lightkeeper.pace import Pace
 
 T = TypeVar("T")
 
 AT_ONCE: Final = 4
-HEAD_START_SECONDS: Final = 1.0
+"""Calls that begin; each takes tens of milliseconds of processor time until its request is sent."""
 
 
 class Callers:
@@ -32,14 +25,14 @@ class Callers:
 
     def __init__(self, shared: SharedAws) -> None:
         self._shared = shared
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._pace = Pace(AT_ONCE)
         self._callers = WeakValueDictionary[AwsSource, Caller]()
 
     def of(self, source: AwsSource) -> Caller:
         """Who asks for `source`: the same for all logins of one identity."""
         caller = self._callers.get(source.identity)
         if caller is None:
-            caller = Caller(source, self._shared, self._places)
+            caller = Caller(source, self._shared, self._pace)
             self._callers[source.identity] = caller
         return caller
 
@@ -47,26 +40,17 @@ class Callers:
 class Caller:
     """One identity. Its session keeps AWS credentials as long as they live."""
 
-    def __init__(self, source: AwsSource, shared: SharedAws, places: asyncio.Semaphore) -> None:
+    def __init__(self, source: AwsSource, shared: SharedAws, pace: Pace) -> None:
         self._source = source
         self._shared = shared
-        self._places = places
+        self._pace = pace
         self._lane = Lane()
         self._session: AioSession | None = None
 
     async def run(self, work: Work[T], deadline: timedelta) -> T:
         """Do `work` in the thread; `TimeoutError` when it takes longer than `deadline`."""
-        async with self._place():
+        async with self._pace.turn():
             return await self._lane.run(work, deadline)
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        await self._places.acquire()
-        with ExitStack() as place:
-            place.callback(self._places.release)
-            early = asyncio.get_running_loop().call_later(HEAD_START_SECONDS, place.close)
-            place.callback(early.cancel)
-            yield
 
     def session(self) -> AioSession:
         """The session; one that is opened now reads configuration and AWS credentials anew."""
