@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from lightkeeper.core.credential import Credential, RegistryHost, Secret, regist
 from lightkeeper.simulator import Endpoint, Settings, Simulator, simulate
 from tests.adapters.lightsail.asking import saying, serving, silent
 
+ROOT = Path(__file__).parent.parent.parent
 AMPLE = timedelta(seconds=10)
 BRIEF = timedelta(seconds=0.3)
 PASSWORD = "simulated-canary+/=ü"
@@ -102,26 +104,36 @@ async def test_one_refusal_may_be_a_hiccup(
     assert await RegistryVerifier().verify(credential, AMPLE) is verdict
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        *("status_400", "status_403", "status_404", "status_407", "status_429", "status_500"),
-        *("status_502", "status_503", "DENIED", "NAME_UNKNOWN", "redirect_301", "redirect_302"),
-        *("redirect_303", "redirect_307", "redirect_308", "redirect_loop", "status_300"),
-        *("close_after_request", "reset_after_request", "close_in_headers", "reset_in_headers"),
-        *("garbage", "bad_status_line", "huge_header", "two_lengths", "length_and_chunked"),
-        *("close_on_accept", "reset_on_accept", "endless_headers"),
-    ],
+ANSWERED = (
+    "status_400 status_403 status_404 status_407 status_429 status_500 status_502 status_503 DENIED"
+    " NAME_UNKNOWN redirect_301 redirect_302 redirect_303 redirect_307 redirect_308 redirect_loop"
+    " status_300 garbage bad_status_line huge_header two_lengths length_and_chunked endless_headers"
 )
-async def test_all_else_tells_nothing(simulator: Simulator, fault: str) -> None:
-    """A GET whose connection broke is repeated once by aiohttp, and no more."""
+BROKEN_OFF = "close_after_request reset_after_request close_in_headers reset_in_headers"
+
+
+@pytest.mark.parametrize(
+    ("fault", "count"),
+    [*((one, 1) for one in ANSWERED.split()), *((one, 2) for one in BROKEN_OFF.split())],
+)
+async def test_all_else_tells_nothing(simulator: Simulator, fault: str, count: int) -> None:
+    """A GET whose connection broke is repeated by aiohttp, though it is a new one: once."""
     credential = await issued(simulator)
     simulator.fail(fault, times=9, at=Endpoint.REGISTRY)
 
     assert await RegistryVerifier().verify(credential, AMPLE) is Verdict.INCONCLUSIVE
     assert simulator.requests.count(Endpoint.ELSEWHERE) == 0
     asked = simulator.requests.count(Endpoint.REGISTRY)
-    assert asked + simulator.requests.count(Endpoint.CONNECTION) in {1, 2}
+    assert asked + simulator.requests.count(Endpoint.CONNECTION) == count
+
+
+async def test_a_connection_that_broke_once_costs_no_verdict(simulator: Simulator) -> None:
+    credential = await issued(simulator)
+    for fault in ("close_after_request", "UNAUTHORIZED", "reset_after_request", "UNAUTHORIZED"):
+        simulator.fail(fault, at=Endpoint.REGISTRY)
+
+    assert await RegistryVerifier().verify(credential, AMPLE) is Verdict.REJECTED
+    assert simulator.requests.count(Endpoint.REGISTRY) == 4
 
 
 @pytest.mark.parametrize(
@@ -143,6 +155,16 @@ async def test_both_questions_stand_under_one_deadline(simulator: Simulator) -> 
     async with asyncio.timeout(AMPLE.total_seconds()):
         assert await RegistryVerifier().verify(credential, BRIEF) is Verdict.INCONCLUSIVE
     assert simulator.requests.count(Endpoint.REGISTRY) == 2
+
+
+@pytest.mark.parametrize("fault", ["close_on_accept", "reset_on_accept"])
+async def test_what_breaks_off_at_once_tells_nothing(simulator: Simulator, fault: str) -> None:
+    """Whether the connection was made by then, and so is tried again, is a matter of chance."""
+    credential = await issued(simulator)
+    simulator.fail(fault, times=9, at=Endpoint.REGISTRY)
+
+    assert await RegistryVerifier().verify(credential, AMPLE) is Verdict.INCONCLUSIVE
+    assert simulator.requests.count(Endpoint.CONNECTION) in {1, 2}
 
 
 @pytest.mark.parametrize("fault", ["huge_body", "endless_chunks", "drip_body", "hang_in_body"])
@@ -284,3 +306,28 @@ async def test_a_password_is_never_logged(
         await verdict_on(simulator.registry)
 
     assert PASSWORD not in caplog.text
+
+
+async def test_a_name_that_nobody_resolves_keeps_no_process_from_ending(tmp_path: Path) -> None:
+    """A loop's own threads for names are joined at exit, however long a resolver takes."""
+    program = tmp_path / "verify.py"
+    program.write_text(
+        "import asyncio, socket, threading\n"
+        "from datetime import timedelta\n"
+        "from lightkeeper.adapters.registry import RegistryVerifier\n"
+        "from tests.adapters.test_registry import credential_for\n"
+        "socket.getaddrinfo = lambda *_, **__: threading.Event().wait()\n"
+        "credential = credential_for('registry.example')\n"
+        "print(asyncio.run(RegistryVerifier().verify(credential, timedelta(seconds=0.2))))\n"
+    )
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(program),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), AMPLE.total_seconds())
+
+    assert (said.split(), process.returncode) == ([b"inconclusive"], 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -14,14 +15,20 @@ from aiohttp import hdrs
 from lightkeeper import __version__
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, RegistryHost
+from lightkeeper.lane import Lane
+from lightkeeper.pace import Pace
 
+_AT_ONCE: Final = 4
 _OK: Final = 200
 _UNAUTHORIZED: Final = 401
 _AGENT: Final = {hdrs.USER_AGENT: f"lightkeeper/{__version__}"}
 
 
 class RegistryVerifier:
-    """The Verifier: `GET /v2/` with Basic auth."""
+    """The Verifier: `GET /v2/` with Basic auth, each in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._pace = Pace(_AT_ONCE)
 
     async def verify(self, credential: Credential, deadline: timedelta) -> Verdict:
         """Accepted on 200, rejected on 401 twice in a row; all else tells nothing.
@@ -29,15 +36,22 @@ class RegistryVerifier:
         Twice, because a verdict of rejected costs a renewal, and one 401 may be a hiccup.
         """
         try:
-            async with asyncio.timeout(deadline.total_seconds()):
-                verdict = await _ask(credential)
-                return verdict if verdict is not Verdict.REJECTED else await _ask(credential)
+            async with self._pace.turn():
+                return await Lane().run(partial(_ask_twice, credential), deadline)
         except (aiohttp.ClientError, OSError, ValueError):
             return Verdict.INCONCLUSIVE
 
 
+async def _ask_twice(credential: Credential, _: asyncio.Lock) -> Verdict:
+    verdict = await _ask(credential)
+    return verdict if verdict is not Verdict.REJECTED else await _ask(credential)
+
+
 async def _ask(credential: Credential) -> Verdict:
-    """One request, no body read. Raises what a network does."""
+    """One request, no body read; aiohttp repeats it once if its connection breaks.
+
+    Raises what a network does.
+    """
     is_local = is_loopback(credential.registry)
     url = f"{'http' if is_local else 'https'}://{credential.registry}/v2/"
     pair = f"{credential.username}:{credential.password.reveal()}".encode()

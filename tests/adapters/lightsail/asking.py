@@ -24,6 +24,8 @@ BRIEF: Final = timedelta(seconds=1)
 CUT: Final = f"no complete answer within {BRIEF.total_seconds():g} s"
 """What is said of an attempt that `BRIEF` ended."""
 
+ONE_CALL: Final = "tests.adapters.lightsail.one_call"
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -89,11 +91,16 @@ async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         pass
 
 
-async def in_a_process(url: str, *profiles: str, seconds: float = 15) -> list[dict[str, str]]:
-    """What comes of a call for each profile, in a process that ends by itself and in peace."""
+async def in_a_process(
+    url: str, *profiles: str, seconds: float = 15, prelude: str = ""
+) -> list[dict[str, str]]:
+    """What comes of a call for each profile, in a process that ends by itself and in peace.
+
+    `prelude` is Python to run there before.
+    """
+    program = f"{prelude}\nimport runpy\nrunpy.run_module({ONE_CALL!r}, run_name='__main__')"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "tests.adapters.lightsail.one_call"),
-        *(url, str(seconds), *profiles),
+        *(sys.executable, "-W", "error", "-c", program, url, str(seconds), *profiles),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lightkeeper.adapters.lightsail import AwsSource, SharedAws
-from lightkeeper.simulator import Simulator, simulate
+from lightkeeper.simulator import Settings, Simulator, simulate
 from lightkeeper.simulator.settings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from tests.adapters.lightsail.asking import REGION
 from tests.simulator.asking import until
@@ -59,4 +59,10 @@ def shared() -> SharedAws:
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     async with simulate() as running:
+        yield running
+
+
+@pytest.fixture
+async def secure(tmp_path: Path) -> AsyncIterator[Simulator]:
+    async with simulate(Settings(tls=tmp_path / "tls")) as running:
         yield running

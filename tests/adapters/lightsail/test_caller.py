@@ -157,4 +157,4 @@ async def test_no_cut_leaves_a_thread_whenever_it_comes(
         deadline = timedelta(microseconds=microseconds)
         await asyncio.gather(answer_of(asking[0]), *(one.issue(deadline) for one in asking[1:]))
 
-    assert [thread for thread in threading.enumerate() if thread.name == "aws"] == []
+    assert [thread for thread in threading.enumerate() if thread.name == "lane"] == []

@@ -10,8 +10,8 @@ from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
 
-from lightkeeper.adapters.lightsail.lane import Lane, Work
 from lightkeeper.adapters.lightsail.source import AwsSource, SharedAws
+from lightkeeper.lane import Lane, Work
 from lightkeeper.pace import Pace
 
 T = TypeVar("T")

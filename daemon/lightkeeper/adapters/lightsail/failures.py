@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, InvalidConfigError
 from botocore.parsers import ResponseParserError
 from msgspec.structs import replace
 
+from lightkeeper.adapters.lightsail.details import (
+    CONTROL_CHARACTER,
+    detail_of,
+    is_proxy,
+    one_line,
+    wrapped,
+)
 from lightkeeper.adapters.lightsail.tables import CODES, reason_of
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.reasons import Reason
 
 _OPERATION: Final = "CreateContainerServiceRegistryLogin"
-_LONGEST: Final = 200
 _TOLERATED: Final = timedelta(minutes=5)
 """By how much AWS lets a signature be off."""
 
 _ABOUT_TIME: Final = re.compile(r"signature expired|not yet current", re.IGNORECASE)
 _NO_SERVICE: Final = re.compile(r"container service", re.IGNORECASE)
-_NO_ENDPOINT: Final = re.compile(r"Invalid (endpoint|IPv6 URL)")
 _SIGNATURE_CODES: Final = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
 # The library puts the body into the message where it finds no code, and AWS puts the session token
 # into what it says of signatures: only these are shown.
@@ -36,8 +38,13 @@ _SAYS_WHY: Final = frozenset(
         *(Reason.INVALID_INPUT, Reason.REGION_SETUP_IN_PROGRESS, Reason.SERVICE_ERROR),
     }
 )
-_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
-_TOLD: Final = ("profile", "path", "provider", "cred_var", "region_name", "name")
+_BY_WORDS: Final = (
+    (RuntimeError, re.compile(".*still expired"), Reason.AWS_CREDENTIALS_EXPIRED),
+    (ValueError, re.compile("Invalid (endpoint|IPv6 URL)|Port "), Reason.INVALID_INPUT),
+    (ValueError, CONTROL_CHARACTER, Reason.AWS_CREDENTIALS_INVALID),
+    (InvalidConfigError, re.compile("Invalid CA bundle"), Reason.TLS),
+)
+"""What the class alone does not tell; all of it the library's or Python's own words."""
 
 
 def refusal_of(exc: Exception, seen: Moment, *, created: bool) -> Refusal:
@@ -49,14 +56,23 @@ def refusal_of(exc: Exception, seen: Moment, *, created: bool) -> Refusal:
     if isinstance(exc, ClientError):
         return _answered(exc, seen)
     cause = _cause(exc)
-    reason = reason_of(cause) or reason_of(exc) or Reason.INTERNAL_ERROR
-    if isinstance(exc, RuntimeError) and "still expired" in str(exc):
-        reason = Reason.AWS_CREDENTIALS_EXPIRED
-    elif isinstance(exc, ValueError) and _NO_ENDPOINT.match(str(exc)):
-        reason = Reason.INVALID_INPUT
+    reason = _reason_by_words(cause) or reason_of(cause) or reason_of(exc) or Reason.INTERNAL_ERROR
+    if reason is Reason.NETWORK and is_proxy(exc):
+        reason = Reason.PROXY
     elif reason is Reason.INVALID_RESPONSE and not created and not _is_answer(exc):
         reason = Reason.AWS_CREDENTIALS_INVALID
-    return Refusal(reason=reason, detail=_detail(exc, cause))
+    return Refusal(reason=reason, detail=detail_of(exc, created=created))
+
+
+def _reason_by_words(exc: BaseException) -> Reason | None:
+    return next(
+        (
+            reason
+            for kind, words, reason in _BY_WORDS
+            if isinstance(exc, kind) and words.match(str(exc))
+        ),
+        None,
+    )
 
 
 def _is_answer(exc: Exception) -> bool:
@@ -72,13 +88,6 @@ def http_date(text: str | None) -> datetime | None:
         return None
 
 
-def one_line(text: str) -> str:
-    """One line, capped, with whatever looks like a token masked."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
-    masked = _OPAQUE.sub("***", line)
-    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
-
-
 def _answered(exc: ClientError, seen: Moment) -> Refusal:
     error = exc.response.get("Error", {})
     meta = exc.response.get("ResponseMetadata", {})
@@ -87,7 +96,8 @@ def _answered(exc: ClientError, seen: Moment) -> Refusal:
     date = http_date(headers.get("date"))
     clock = None if date is None else ServerClock(at=date, seen=seen)
     reason = _reason_of_answer(code, message, meta.get("HTTPStatusCode", 0), clock)
-    words = [code if exc.operation_name == _OPERATION else f"{exc.operation_name}: {code}"]
+    shown = f"status {code}" if code.isdigit() else code
+    words = [shown] if exc.operation_name == _OPERATION else [exc.operation_name, shown]
     if reason in _SAYS_WHY and not code.isdigit() and message:
         words.append(message)
     if reason is Reason.CLOCK_SKEW and clock is not None:
@@ -129,34 +139,4 @@ def _retry_after(text: str | None, now: datetime) -> timedelta:
 
 def _cause(exc: Exception) -> BaseException:
     """What the library wrapped: its word for "whatever went wrong while sending" says nothing."""
-    inner = getattr(exc, "kwargs", {}).get("error")
-    if type(exc) is HTTPClientError and isinstance(inner, BaseException):
-        return inner
-    return exc
-
-
-def _detail(exc: Exception, cause: BaseException) -> str:
-    """Class names, host, system error and what `_TOLD` lists; never a whole message.
-
-    Messages hold what a server or a credential_process sent.
-    """
-    kwargs: dict[str, Any] = getattr(exc, "kwargs", {})
-    inner = kwargs.get("error", cause)
-    words = [type(exc).__name__]
-    if isinstance(inner, BaseException) and inner is not exc:
-        words.append(type(inner).__name__)
-    words += [f"{name} {kwargs[name]}" for name in _TOLD if kwargs.get(name)]
-    for url in (kwargs.get("endpoint_url"), kwargs.get("proxy_url")):
-        if url:
-            words.append(_host(str(url)))
-    if isinstance(inner, OSError) and inner.errno in errno.errorcode:
-        words.append(os.strerror(inner.errno or 0))
-        words += [str(name) for name in (inner.filename,) if name]
-    return one_line(", ".join(words))
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "no host"
-    except ValueError:
-        return "no host"
+    return wrapped(exc) if type(exc) is HTTPClientError else exc

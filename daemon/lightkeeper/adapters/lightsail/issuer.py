@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lightkeeper.adapters.lightsail.caller import Callers, keys_of
-from lightkeeper.adapters.lightsail.failures import http_date, one_line, refusal_of
+from lightkeeper.adapters.lightsail.details import one_line
+from lightkeeper.adapters.lightsail.failures import http_date, refusal_of
 from lightkeeper.adapters.lightsail.metadata import is_metadata_silent
 from lightkeeper.adapters.lightsail.source import AwsSource
 from lightkeeper.core.answer import Answer, Refusal

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from lightkeeper import __version__
 from lightkeeper.adapters.lightsail.data import DataFiles
+from lightkeeper.adapters.lightsail.fetchers import guard_sources
 from lightkeeper.adapters.lightsail.guard import guarded_session
 
 _CONNECT_SECONDS: Final = 5
@@ -59,13 +60,16 @@ class SharedAws:
     def __init__(self) -> None:
         self._lock = Lock()
         self._loader: Any = None
+        self._sessions = guarded_session()
         # Said to the session, so that the clients of STS and SSO within it do not retry either.
         self._config = AioConfig(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=1,
-            http_session_cls=guarded_session(),
+            http_session_cls=self._sessions,
+            # What a mode would set is set here, and "auto" would ask the metadata service.
+            defaults_mode="legacy",
             user_agent_extra=f"lightkeeper/{__version__}",
         )
 
@@ -75,6 +79,7 @@ class SharedAws:
         session.set_default_client_config(self._config)
         session.register_component("data_loader", self._load(session))
         chain = create_credential_resolver(session, region_name=source.region)
+        guard_sources(chain, self._sessions)
         found = chain if source.role_arn is None else _AssumedRole(session, source, chain)
         session.register_component("credential_provider", found)
         return session

@@ -87,7 +87,9 @@ EXCEPTIONS: Final[Mapping[type[BaseException], Reason]] = _table(
         ),
         Reason.TIMEOUT: (aws.ConnectTimeoutError, aws.ReadTimeoutError, TimeoutError),
         Reason.TLS: (aws.SSLError, guard.UnusableCertificatesError, ssl.SSLError),
-        Reason.PROXY: (aws.ProxyConnectionError, aws.InvalidProxiesConfigError),
+        Reason.PROXY: (
+            *(aws.ProxyConnectionError, aws.InvalidProxiesConfigError, guard.UnusableProxyError),
+        ),
         Reason.REDIRECTED: (guard.RedirectedError,),
         Reason.INVALID_RESPONSE: (
             *(guard.AnswerTooLargeError, aiohttp.ClientResponseError, ResponseParserError),
@@ -119,6 +121,7 @@ EXCEPTIONS: Final[Mapping[type[BaseException], Reason]] = _table(
             *(aws.BaseEndpointResolverError, aws.EndpointProviderError, aws.InvalidRegionError),
             *(aws.UnknownRegionError, aws.InvalidEndpointConfigurationError),
             *(aws.ServiceNotInRegionError, aws.InvalidHostLabelError, aws.InvalidDNSNameError),
+            guard.UnusableEndpointError,
         ),
         # Not met on our way through the library, or only where it is broken.
         Reason.INTERNAL_ERROR: (

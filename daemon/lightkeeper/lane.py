@@ -2,6 +2,7 @@
 
 The AWS library reads credential files, token files and certificates where it happens to need them,
 in the middle of asynchronous calls; on a hung network home each read would stop the whole daemon.
+A name that no server resolves blocks too, and a loop's own threads for that are joined at exit.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class _Crew:
         self._turn = asyncio.Lock()
         self._guard = Lock()
         self._members = 1
-        self._thread = Thread(target=self._serve, name="aws", daemon=True)
+        self._thread = Thread(target=self._serve, name="lane", daemon=True)
         self._thread.start()
 
     def join(self) -> bool:
