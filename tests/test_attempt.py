@@ -98,6 +98,7 @@ async def test_one_that_the_registry_refuses_does_not_replace_one_that_it_takes(
 
     assert isinstance(outcome, Refusal)
     assert outcome.reason is Reason.REGISTRY_REJECTED
+    assert outcome.detail == "registry.test refused the new login and took the one in use"
 
 
 async def test_one_that_is_refused_is_used_when_there_is_none_other() -> None:
@@ -119,10 +120,24 @@ async def test_a_registry_that_refuses_both_leaves_the_new_one() -> None:
     assert isinstance(await source.renew(HELD, verify=True), Proven)
 
 
-async def test_no_opinion_about_the_one_in_use_leaves_the_new_one() -> None:
-    """Only a clear yes keeps a living one in the place of what Lightsail has just issued."""
+async def test_one_that_is_refused_does_not_replace_one_of_which_nothing_is_known() -> None:
+    """Never worse: what may be taken is better than what is known to be refused."""
     source, edge = an_attempt(answer_at(6 * HOUR))
     edge.verifier.verdicts[digest_of("AWS", Secret("simulated-1"))] = Verdict.REJECTED
     edge.verifier.verdicts[HELD.digest] = Verdict.INCONCLUSIVE
 
-    assert isinstance(await source.renew(HELD, verify=True), Proven)
+    outcome = await source.renew(HELD, verify=True)
+
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason is Reason.REGISTRY_REJECTED
+    assert outcome.detail.endswith("refused the new login; of the one in use it said nothing")
+
+
+async def test_one_that_is_refused_replaces_one_that_is_dead() -> None:
+    source, edge = an_attempt(answer_at(13 * HOUR), passed=13 * HOUR)
+    edge.verifier.verdicts[digest_of("AWS", Secret("simulated-1"))] = Verdict.REJECTED
+
+    outcome = await source.renew(HELD, verify=True)
+
+    assert isinstance(outcome, Proven)
+    assert outcome.verdict is Verdict.REJECTED

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from lightkeeper.attempt import Source
 from lightkeeper.core import facts
-from lightkeeper.core.answer import Refusal
+from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet, Kept
-from lightkeeper.keeper import World
 from lightkeeper.serve.control import Line
-from tests.core.making import POLICY, SECOND
+from tests.core.making import HOUR, MINUTE, NONE, POLICY, SECOND, requested
 from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, running, turns
 
 
@@ -29,46 +31,55 @@ class Asked:
     desk: Desk
     edge: Edge
     issuer: FakeIssuer
+    """Of the first login, as what follows."""
+    output: FakeOutput
+    fleet: Fleet
+    ear: Ear
+
+    def reject_what_is_held(self) -> None:
+        held = self.fleet.states[0].held
+        assert held is not None
+        self.edge.verifier.verdicts[held.digest] = Verdict.REJECTED
+
+    def apply(self, name: str, fingerprint: str | None = None) -> None:
+        """Have this login kept and no other."""
+        self.fleet.apply([kept(name, fingerprint or name, self.edge.source(self.issuer))])
 
     async def lines(self, **request: object) -> list[Line]:
         return [line async for line in self.desk.answer(request)]
 
 
 @asynccontextmanager
-async def asked(*logins: str) -> AsyncIterator[Asked]:
+async def asked(*logins: str, patience: timedelta = MINUTE) -> AsyncIterator[Asked]:
     edge = Edge()
     ear = Ear(edge.notebook)
-    world = edge.world()
-    fleet = Fleet(
-        World(
-            clock=world.clock,
-            alarm=world.alarm,
-            store=world.store,
-            recorder=ear,
-            random=world.random,
-            boot_id=world.boot_id,
-        ),
-        {},
-    )
-    issuer = edge.issuer()
+    fleet = Fleet(replace(edge.world(), recorder=ear), {})
+    first, *others = logins
+    output, issuer = FakeOutput(), edge.issuer()
     fleet.apply(
-        Kept(
-            name=LoginName(name),
-            fingerprint=name,
-            policy=POLICY,
-            source=edge.source(issuer),
-            outputs=[FakeOutput()],
-        )
-        for name in logins
+        [
+            kept(first, first, edge.source(issuer), output),
+            *(kept(name, name, edge.source(edge.issuer())) for name in others),
+        ]
     )
 
     def view() -> object:
         return report([(state, "eu-central-1") for state in fleet.states], edge.clock.now())
 
-    desk = Desk(fleet, ear, edge.clock, view)  # type: ignore[arg-type]
+    desk = Desk(fleet, ear, edge.clock, view, patience=patience)  # type: ignore[arg-type]
     async with running(fleet):
         await edge.notebook.until(facts.RoundEnded, len(logins))
-        yield Asked(desk, edge, issuer)
+        yield Asked(desk, edge, issuer, output, fleet, ear)
+
+
+def kept(name: str, fingerprint: str, source: Source, output: FakeOutput | None = None) -> Kept:
+    return Kept(
+        name=LoginName(name),
+        fingerprint=fingerprint,
+        policy=POLICY,
+        source=source,
+        outputs=[output or FakeOutput()],
+    )
 
 
 async def test_status_is_the_document_of_the_report() -> None:
@@ -126,11 +137,115 @@ async def test_an_unknown_login_is_named_and_nothing_is_renewed(logins: list[str
     assert "prod" in str(line["error"])
 
 
+async def test_renew_overlooks_no_end_however_much_happens_meanwhile() -> None:
+    async with asked("prod") as at:
+        answer = at.desk.answer({"ask": "renew"})
+        await anext(answer)
+        at.edge.pass_on(30 * SECOND)
+        await at.edge.notebook.until(facts.Renewed, 2)
+        for number in range(2000):
+            at.ear.record(requested(number * SECOND), news=False)
+        came = await anext(answer)
+
+    assert came["login"] == "prod"
+    assert "expires" in came
+
+
+async def test_renew_ends_when_the_login_is_taken_out_of_the_configuration() -> None:
+    async with asked("prod", "other") as at:
+        answer = at.desk.answer({"ask": "renew", "logins": ["prod"]})
+        await anext(answer)
+        at.apply("other")
+        at.ear.stir()
+        last = [line async for line in answer]
+
+    assert last == [{"error": "prod was taken out of the configuration"}]
+
+
+async def test_renew_ends_when_its_time_is_up() -> None:
+    async with asked("prod", patience=NONE) as at:
+        last = (await at.lines(ask="renew"))[-1]
+
+    assert last == {"error": "prod has waited for 0 s; look at its status"}
+
+
+async def test_its_time_is_not_counted_anew_for_each_login() -> None:
+    async with asked("prod", "other") as at:
+        at.issuer.gate.is_open.clear()
+        answer = at.desk.answer({"ask": "renew"})
+        await anext(answer)
+        await anext(answer)
+        at.edge.pass_on(30 * SECOND)
+        came = await anext(answer)
+        at.edge.clock.passed += MINUTE
+        last = [line async for line in answer]
+
+    assert came["login"] == "other"
+    assert last == [{"error": "prod has waited for 60 s; look at its status"}]
+
+
+async def test_renew_is_answered_by_a_login_that_began_anew_meanwhile() -> None:
+    async with asked("prod") as at:
+        answer = at.desk.answer({"ask": "renew"})
+        await anext(answer)
+        at.apply("prod", fingerprint="changed")
+        came = await anext(answer)
+
+    assert "expires" in came
+
+
+async def test_that_a_login_is_superseded_is_no_answer_to_renew() -> None:
+    """That is said of a question to the registry, and the attempt is still under way."""
+    async with asked("prod") as at:
+        at.reject_what_is_held()
+        at.edge.pass_on(20 * MINUTE)
+        await at.edge.notebook.until(facts.RoundEnded, 2)
+        at.reject_what_is_held()
+        at.edge.verifier.gate.is_open.clear()
+        at.edge.pass_on(20 * MINUTE)
+        at.issuer.gate.is_open.clear()
+        answer = at.desk.answer({"ask": "renew"})
+        await anext(answer)
+        await at.issuer.gate.until_entered(3)
+        at.edge.verifier.gate.is_open.set()
+        superseded = await at.edge.notebook.until(facts.RenewalFailed)
+        at.issuer.gate.is_open.set()
+        came = await anext(answer)
+
+    assert isinstance(superseded, facts.RenewalFailed)
+    assert superseded.reason is Reason.SUPERSEDED
+    assert "expires" in came
+
+
 async def test_settle_waits_until_nothing_is_under_way() -> None:
     async with asked("prod") as at:
         (line,) = await at.lines(ask="settle")
 
     assert line["ready"] is True
+
+
+async def test_settle_does_not_wait_for_the_end_of_a_back_off() -> None:
+    """Whoever asks has mended what was wrong."""
+    async with asked("prod") as at:
+        at.issuer.answers.append(Refusal(reason=Reason.ACCESS_DENIED, detail="denied"))
+        at.edge.pass_on(6 * HOUR)
+        await at.edge.notebook.until(facts.RenewalFailed)
+        at.edge.pass_on(30 * SECOND)
+        (line,) = await at.lines(ask="settle")
+
+    assert len(at.issuer.calls) == 3
+    assert line["ready"] is True
+
+
+async def test_settle_tells_how_it_stands_when_a_repair_has_to_wait_for_longer() -> None:
+    """In a dispute that can be minutes, and whoever asks would take the silence for an end."""
+    async with asked("prod", patience=NONE) as at:
+        at.output.held["/a/config.json"] = None
+        at.edge.pass_on(MINUTE)
+        await at.edge.notebook.until(facts.Drifted)
+        (line,) = await at.lines(ask="settle")
+
+    assert line["ready"] is False
 
 
 @pytest.mark.parametrize("request_", [{}, {"ask": "more"}, {"ask": 7}])

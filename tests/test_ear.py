@@ -1,29 +1,71 @@
+"""Who waits is woken by whatever happens, and misses nothing that lasts."""
+
 from __future__ import annotations
 
-from lightkeeper.core.policy import HEARTBEAT
+import asyncio
+
+import pytest
+
+from lightkeeper.core.facts import ClockStepped, LoginFact
 from lightkeeper.ear import Ear
 from tests.core.making import requested
-from tests.fakes.edge import Notebook
+from tests.fakes.edge import Notebook, turns
 
 
-async def test_who_listens_hears_what_happens_and_the_recorder_as_well() -> None:
+class Torn(Notebook):
+    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+        raise LookupError
+
+
+async def test_a_fact_reaches_the_recorder_and_wakes_all_who_wait() -> None:
     notebook = Notebook()
     ear = Ear(notebook)
     fact = requested()
-    with ear.listening() as one, ear.listening() as other:
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(3):
+            tasks.create_task(ear.until(lambda: bool(notebook.facts)), name=f"waits:{number}")
+        await turns()
         ear.record(fact, news=True)
-    ear.record(requested(HEARTBEAT), news=True)
 
-    assert (one.get_nowait(), other.get_nowait()) == (fact, fact)
-    assert one.empty()
-    assert len(notebook.facts) == 2
+    assert notebook.facts == [fact]
 
 
-async def test_a_listener_that_does_not_keep_up_loses_the_oldest() -> None:
+async def test_who_waits_for_what_is_so_does_not_wait() -> None:
+    await Ear(Notebook()).until(lambda: True)
+
+
+async def test_who_waits_goes_on_waiting_until_it_is_so() -> None:
+    notebook = Notebook()
+    ear = Ear(notebook)
+
+    async with asyncio.TaskGroup() as tasks:
+        waits = tasks.create_task(ear.until(lambda: len(notebook.facts) == 2), name="waits")
+        await turns()
+        ear.record(requested(), news=True)
+        await turns()
+        assert not waits.done()
+        ear.record(requested(), news=True)
+
+
+async def test_what_no_fact_tells_is_noticed_when_it_is_said() -> None:
     ear = Ear(Notebook())
-    with ear.listening() as heard:
-        for number in range(1001):
-            ear.record(requested(number * HEARTBEAT), news=True)
+    told: list[str] = []
 
-    assert heard.get_nowait() == requested(HEARTBEAT)
-    assert heard.qsize() == 999
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ear.until(lambda: bool(told)), name="waits")
+        await turns()
+        told.append("a reload")
+        ear.stir()
+
+
+async def test_a_bug_in_the_recorder_keeps_nobody_waiting() -> None:
+    ear = Ear(Torn())
+    told: list[str] = []
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ear.until(lambda: bool(told)), name="waits")
+        await turns()
+        told.append("moved")
+        with pytest.raises(LookupError):
+            ear.record(requested(), news=True)

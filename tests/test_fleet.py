@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
 from lightkeeper.fleet import Fleet, Kept, Left
-from tests.core.making import HOUR, MINUTE, NONE, POLICY
-from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, running, turns
+from lightkeeper.ports import Failed
+from tests.core.making import HOUR, MINUTE, NONE, POLICY, SECOND
+from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, an_answer, running, turns
 
 ONE = LoginName("one")
 OTHER = LoginName("other")
@@ -116,6 +119,110 @@ async def test_another_source_under_the_same_name_starts_anew() -> None:
     assert scene.edge.store.kept[ONE].fingerprint == "changed"
 
 
+async def test_another_source_goes_on_with_what_the_former_one_wrote() -> None:
+    """What we wrote stays ours: it may be replaced, and an old registry's entry is taken out."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        former = scene.outputs[ONE].deliveries[0].credential
+        now = scene.edge.clock.now()
+        scene.issuers[ONE].answers = [an_answer(now, 9, registry="moved.test")]
+        fleet.apply([scene.kept(ONE, fingerprint="changed")])
+        await scene.edge.notebook.until(facts.Delivered, 2)
+
+    (delivery,) = scene.outputs[ONE].deliveries
+    assert former.digest in delivery.ours
+    assert delivery.former == {former.registry}
+
+
+async def test_the_places_that_another_source_leaves_are_named() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE, place="/a")])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        left = fleet.apply([scene.kept(ONE, place="/b", fingerprint="changed")])
+
+    assert left == [Left(login="one", places=(("files-one", "/a"),))]
+
+
+async def test_a_login_that_comes_back_knows_what_it_wrote_and_holds_nothing() -> None:
+    """As after a restart: its state went, and what `withdraw` would need stayed."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        former = scene.outputs[ONE].deliveries[0].credential.digest
+        said = fleet.apply([])
+        await turns()
+        assert fleet.apply([]) == [], "it was said"
+        await turns()
+        assert fleet.apply([scene.kept(ONE)]) == []
+        assert fleet.states[0].held is None
+        scene.edge.clock.passed = MINUTE
+        await scene.edge.notebook.until(facts.Delivered, 2)
+
+    assert said == [Left(login="one", places=(("files-one", "/one/config.json"),))]
+    assert former in scene.outputs[ONE].deliveries[0].ours
+
+
+async def test_the_floor_holds_for_a_login_that_is_taken_out_and_put_back() -> None:
+    """Else whoever flips a configuration could call without a pause."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        fleet.apply([])
+        fleet.apply([scene.kept(ONE)])
+        await turns()
+        assert scene.issuers[ONE].calls == [NONE]
+        scene.edge.pass_on(2 * SECOND)
+        await scene.edge.notebook.until(facts.Renewed, 2)
+
+    assert scene.issuers[ONE].calls == [NONE, 2 * SECOND]
+
+
+async def test_a_source_that_was_corrected_is_asked_from_then_on() -> None:
+    """An external ID is no part of what makes a source another one."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        before, scene.issuers[ONE] = scene.issuers[ONE], scene.edge.issuer()
+        fleet.apply([scene.kept(ONE)])
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.Renewed, 2)
+
+    assert (len(before.calls), scene.calls(ONE)) == (1, 1)
+
+
+async def test_a_bug_in_taking_one_login_over_changes_no_other() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE, place="/a"), scene.kept(OTHER)])
+
+    broken = scene.kept(OTHER)
+    scene.outputs[OTHER].names = None  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        fleet.apply([scene.kept(ONE, place="/b"), broken])
+
+    assert [place.name for state in fleet.states for place in state.places] == [
+        "/a",
+        "/other/config.json",
+    ]
+    assert fleet.apply([scene.kept(ONE, place="/a"), scene.kept(OTHER)]) == []
+
+
 async def test_a_login_that_was_removed_is_kept_no_more_and_its_state_is_gone() -> None:
     scene = Scene()
     fleet = scene.fleet()
@@ -134,14 +241,60 @@ async def test_a_login_that_was_removed_is_kept_no_more_and_its_state_is_gone() 
     assert scene.outputs[OTHER].held, "its entry stays in its place"
 
 
+async def test_what_could_not_be_forgotten_is_forgotten_at_the_next_change() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+        scene.edge.store.failure = Failed(reason=Reason.IO_ERROR, detail="/s")
+        fleet.apply([scene.kept(ONE)])
+        await turns()
+        assert OTHER in scene.edge.store.kept
+        scene.edge.store.failure = None
+        fleet.apply([scene.kept(ONE)])
+        await turns()
+
+    assert set(scene.edge.store.kept) == {ONE}
+
+
+async def test_a_bug_in_forgetting_one_login_ends_no_other() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+        scene.edge.store.bug = LookupError()
+        fleet.apply([scene.kept(ONE)])
+        surprised = await scene.edge.notebook.until(facts.Surprised)
+        scene.edge.store.bug = None
+        scene.edge.pass_on(6 * HOUR)
+        await scene.edge.notebook.until(facts.Renewed, 2, login=ONE)
+
+    assert isinstance(surprised, facts.Surprised)
+    assert (surprised.login, surprised.doing) == (OTHER, "forget")
+
+
 async def test_a_place_that_was_removed_is_named() -> None:
     scene = Scene()
     fleet = scene.fleet()
     fleet.apply([scene.kept(ONE, place="/a")])
 
-    left = fleet.apply([scene.kept(ONE, place="/b")])
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        left = fleet.apply([scene.kept(ONE, place="/b")])
 
     assert left == [Left(login="one", places=(("files-one", "/a"),))]
+
+
+async def test_a_login_that_never_came_leaves_nothing() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE, place="/a"), scene.kept(OTHER)])
+
+    assert fleet.apply([scene.kept(ONE, place="/b")]) == []
 
 
 async def test_nothing_is_left_where_nothing_was_removed() -> None:

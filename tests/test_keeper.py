@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -13,50 +11,12 @@ from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import Place, Why
 from lightkeeper.core.reasons import Reason
-from lightkeeper.core.saved import take_up
-from lightkeeper.core.state import LoginState
-from lightkeeper.keeper import Keeper
 from lightkeeper.ports import Failed, Foreign, Pending
-from tests.core.making import FOREIGN, HOUR, LIFETIME, LOGIN, MINUTE, NONE, POLICY, SECOND, a_clock
-from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, running, turns
+from tests.core.making import FOREIGN, HOUR, LIFETIME, LOGIN, MINUTE, NONE, POLICY, SECOND
+from tests.fakes.edge import FakeOutput, running, turns
+from tests.keeping import Scene
 
 NO_SPACE = Failed(reason=Reason.NO_SPACE, detail="/s: full")
-
-
-@dataclass
-class Scene:
-    """A keeper with its fakes."""
-
-    edge: Edge = field(default_factory=Edge)
-    output: FakeOutput = field(default_factory=FakeOutput)
-    issuer: FakeIssuer = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.issuer = self.edge.issuer()
-        self.issuer.knows = self.is_attempt_saved
-
-    def is_attempt_saved(self) -> bool:
-        saved = self.edge.store.kept.get(LOGIN)
-        now = self.edge.clock.now().boot
-        return saved is not None and saved.last_attempt == now
-
-    def keeper(self, state: LoginState | None = None) -> Keeper:
-        return Keeper(
-            state or LoginState(login=LOGIN, policy=POLICY, clock=a_clock()),
-            fingerprint="f",
-            source=self.edge.source(self.issuer),
-            outputs=[self.output],
-            world=self.edge.world(),
-        )
-
-    def restarted(self) -> Keeper:
-        """The keeper of the next process, with what the store kept."""
-        now = self.edge.clock.now()
-        state = take_up(self.edge.store.kept[LOGIN], POLICY, boot_id="boot", now=now)
-        return self.keeper(state)
-
-    def keeping(self) -> AbstractAsyncContextManager[None]:
-        return running(self.keeper())
 
 
 @pytest.fixture
@@ -228,7 +188,7 @@ async def test_a_place_that_hangs_delays_no_other(scene: Scene) -> None:
     hanging = FakeOutput(names=("/hung",), name=facts.OutputName("hanging"))
     hanging.gate.is_open.clear()
     keeper = scene.keeper()
-    keeper.adopt(POLICY, [hanging, scene.output])
+    keeper.adopting(POLICY, scene.edge.source(scene.issuer), [hanging, scene.output])()
 
     async with running(keeper):
         await hanging.gate.until_entered()
@@ -312,77 +272,6 @@ async def test_one_that_is_ended_early_again_within_the_hour_is_superseded(scene
     assert len(scene.issuer.calls) == 2
 
 
-async def test_a_bug_in_an_attempt_is_told_backed_off_from_and_survived(scene: Scene) -> None:
-    scene.issuer.answers = [LookupError("simulated-secret")]
-
-    async with scene.keeping():
-        failed = await scene.edge.notebook.until(facts.RenewalFailed)
-        await turns()
-        assert len(scene.issuer.calls) == 1
-        scene.edge.pass_on(5 * MINUTE)
-        await scene.edge.notebook.until(facts.Renewed)
-
-    assert isinstance(failed, facts.RenewalFailed)
-    assert failed.reason is Reason.INTERNAL_ERROR
-
-
-async def test_a_bug_is_told_with_its_traceback_and_without_its_message(scene: Scene) -> None:
-    """The message may hold what must not be printed."""
-    scene.issuer.answers = [LookupError("simulated-secret")]
-
-    async with scene.keeping():
-        surprised = await scene.edge.notebook.until(facts.Surprised)
-
-    assert isinstance(surprised, facts.Surprised)
-    assert surprised.doing == "renew"
-    assert surprised.traceback.endswith("LookupError")
-    assert "in issue" in surprised.traceback
-    assert "simulated-secret" not in repr(scene.edge.notebook.facts)
-
-
-async def test_a_bug_in_a_delivery_fails_that_place_alone(scene: Scene) -> None:
-    scene.output = FakeOutput(names=("/a/config.json", "/b/config.json"))
-    scene.output.failures["/a/config.json"] = LookupError()
-
-    async with scene.keeping():
-        failed = await scene.edge.notebook.until(facts.DeliveryFailed)
-        delivered = await scene.edge.notebook.until(facts.Delivered)
-
-    assert isinstance(failed, facts.DeliveryFailed)
-    assert isinstance(delivered, facts.Delivered)
-    assert (failed.reason, failed.place.name) == (Reason.INTERNAL_ERROR, "/a/config.json")
-    assert delivered.place.name == "/b/config.json"
-
-
-async def test_a_bug_in_a_verification_is_no_verdict(scene: Scene) -> None:
-    async with scene.keeping():
-        await scene.edge.notebook.until(facts.RoundEnded)
-        scene.edge.verifier.bug = LookupError()
-        scene.edge.pass_on(20 * MINUTE)
-        verified = await scene.edge.notebook.until(facts.Verified)
-
-    assert isinstance(verified, facts.Verified)
-    assert verified.verdict is Verdict.INCONCLUSIVE
-    assert len(scene.issuer.calls) == 1
-
-
-async def test_a_bug_in_saving_ends_nothing(scene: Scene) -> None:
-    scene.edge.store.failure = NO_SPACE
-
-    async with scene.keeping():
-        await scene.edge.notebook.until(facts.RoundEnded)
-        count = len(scene.edge.notebook.of(facts.StateNotSaved))
-        scene.edge.store.bug = LookupError()
-        scene.edge.pass_on(5 * MINUTE)
-        failed = await scene.edge.notebook.until(facts.StateNotSaved, count + 1)
-        scene.edge.store.failure = scene.edge.store.bug = None
-        scene.edge.pass_on(5 * MINUTE)
-        await scene.edge.notebook.until(facts.StateSaved)
-
-    assert isinstance(failed, facts.StateNotSaved)
-    assert failed.reason is Reason.INTERNAL_ERROR
-
-
 async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_written(
     scene: Scene,
 ) -> None:
@@ -396,38 +285,14 @@ async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_writt
     assert scene.output.held == {}
 
 
-async def test_a_bug_in_the_turn_itself_ends_nothing(scene: Scene) -> None:
-    keeper = scene.keeper()
-    whole = keeper.state
-    keeper.state = replace(whole, places=None)  # what no plan can use
-
-    async with running(keeper):
-        surprised = await scene.edge.notebook.until(facts.Surprised)
-        keeper.state = whole
-        keeper.ring()
-        await scene.edge.notebook.until(facts.Renewed)
-
-    assert isinstance(surprised, facts.Surprised)
-    assert surprised.doing == "plan"
-
-
-async def test_cancelling_is_no_bug(scene: Scene) -> None:
-    scene.issuer.gate.is_open.clear()
-
-    async with scene.keeping():
-        await scene.issuer.gate.until_entered()
-
-    assert scene.edge.notebook.of(facts.Surprised) == []
-    assert scene.edge.notebook.of(facts.RenewalFailed) == []
-
-
 async def test_another_policy_is_adopted_without_a_call(scene: Scene) -> None:
     keeper = scene.keeper()
     async with running(keeper):
         await scene.edge.notebook.until(facts.RoundEnded)
         await turns()
         before = scene.edge.alarm.times[LOGIN]
-        keeper.adopt(replace(POLICY, renew_at=0.25), [scene.output])
+        source = scene.edge.source(scene.issuer)
+        keeper.adopting(replace(POLICY, renew_at=0.25), source, [scene.output])()
         await turns()
         after = scene.edge.alarm.times[LOGIN]
 

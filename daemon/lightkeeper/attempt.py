@@ -31,7 +31,8 @@ class Source(Struct, frozen=True, kw_only=True):
     async def renew(self, held: Credential | None, *, verify: bool) -> Proven | Refusal:
         """Try once to get a credential that is better than `held`.
 
-        A new one is refused only in favour of a held one that lives and that the registry takes.
+        A new one that the registry refuses is kept out by a held one that lives, unless that is
+        refused as well.
         """
         answer = await self.issuer.issue(call_deadline(held))
         believed = answer if isinstance(answer, Refusal) else believe(answer, self.endpoint)
@@ -47,9 +48,13 @@ class Source(Struct, frozen=True, kw_only=True):
         if not verify:
             return Proven(believed=believed, verdict=None)
         verdict = await self.ask(new)
-        if living and verdict is Verdict.REJECTED and await self.ask(living) is Verdict.ACCEPTED:
-            detail = f"{new.registry} refused the new login and took the one in use"
-            return Refusal(reason=Reason.REGISTRY_REJECTED, detail=detail)
+        if living and verdict is Verdict.REJECTED:
+            opinion = await self.ask(living)
+            if opinion is not Verdict.REJECTED:
+                took = opinion is Verdict.ACCEPTED
+                said = " and took the one in use" if took else "; of the one in use it said nothing"
+                detail = f"{new.registry} refused the new login{said}"
+                return Refusal(reason=Reason.REGISTRY_REJECTED, detail=detail)
         return Proven(believed=believed, verdict=verdict)
 
     async def ask(self, credential: Credential) -> Verdict:

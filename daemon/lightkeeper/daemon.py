@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from lightkeeper.adapters.alarm import SchedulerAlarm
 from lightkeeper.adapters.watch import InotifyWatch
+from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, Listen
+from lightkeeper.config.model import Config
 from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.report import Report, unready
@@ -20,11 +24,12 @@ from lightkeeper.core.saved import Saved
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, view_of
-from lightkeeper.fleet import Fleet
+from lightkeeper.fleet import Fleet, Left
 from lightkeeper.ports import Failed
 from lightkeeper.pulse import Pulse
 from lightkeeper.serve.control import Control
 from lightkeeper.serve.http import Web
+from lightkeeper.serve.listener import Address, Listener, ListenError
 from lightkeeper.serve.notify import Notifier
 from lightkeeper.telemetry.journal import Journal
 from lightkeeper.telemetry.metrics import Metrics
@@ -34,6 +39,8 @@ _DRAIN: Final = timedelta(seconds=4)
 """For writes in progress when the daemon stops."""
 _LOAD: Final = timedelta(seconds=20)
 """For reading the configuration anew; it may stand on a network file system."""
+_SWITCH_SECONDS: Final = 0.001
+"""When a thread that computes makes way for one that waits; Python's own is five times it."""
 
 
 class StopRequestedError(Exception):
@@ -59,41 +66,52 @@ class Daemon:
         self._journal = journal
         self._notifier = notifier
         self._sources = Sources(edge.clock)
-        self._metrics = Metrics(self.view, edge.clock.now().wall)
+        self._metrics = Metrics(self.look, edge.clock.now().wall)
         self._pulse = Pulse(edge.clock)
-        self._alarm = SchedulerAlarm(self._beat)
+        self._alarm = SchedulerAlarm(self.beat)
         ear = Ear(FactRecorder(self._metrics))
         self._ear = ear
         self._fleet = Fleet(edge.world(self._alarm, ear), saved)
         desk = Desk(self._fleet, ear, edge.clock, self.view)
         self._control = Control(self.config.socket, desk.answer)
-        self._watch = InotifyWatch(edge.workers, self._touched, journal.watch_blind)
-        self._web: Web | None = None
+        self._watch = InotifyWatch(
+            edge.workers,
+            is_news=edge.writers.is_news,
+            touched=self._touched,
+            blind=journal.watch_blind,
+        )
+        self._listener = Listener(_address(self.config), self._web, edge.workers)
         self._beaten = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._stop_wanted = asyncio.Event()
 
     def view(self) -> Report:
         """How everything stands."""
-        return view_of(self.config, self._fleet.states, self._edge.clock)
+        return self.look()()
+
+    def look(self) -> Callable[[], Report]:
+        """How everything stands now, to be made a report of in any thread."""
+        return partial(view_of, self.config, self._fleet.states, self._edge.clock)
 
     @property
     def address(self) -> str:
         """Where metrics and status are served; empty if nowhere, or not yet."""
-        listen = self.config.web.listen
-        if listen is None or self._web is None:
-            return ""
-        return f"{listen.rpartition(':')[0]}:{self._web.port}"
+        listen, port = self.config.web.listen, self._listener.port
+        return f"{listen.rpartition(':')[0]}:{port}" if listen and port else ""
 
     async def run(self) -> None:
         """Run until a signal or `stop` ends it; a second signal ends it at once."""
+        # Threads that make reports and metrics of many logins let the loop in between.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_or_leave)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
         loop.add_signal_handler(signal.SIGUSR1, self._renew_all)
         try:
-            await self._start()
+            await self._control.start()
+            self._alarm.start()
+            self._tell_left(self._fleet.apply(self._edge.kept(self.config, self._sources)))
             await self._serve()
         finally:
             await self._close()
@@ -102,23 +120,11 @@ class Daemon:
         """End in good order."""
         self._stop_wanted.set()
 
-    async def _start(self) -> None:
-        await self._control.start()
-        self._alarm.start()
-        self._apply()
-        await self._listen()
-        # What lives from here on is never garbage: collections no longer stall the loop over it.
-        gc.collect()
-        gc.freeze()
-        self._notifier.ready()
-        self._notifier.status(_sentence(self.view()))
-        self._journal.daemon_ready(self.address)
-
     async def _serve(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._fleet.run(), name="fleet")
-                tasks.create_task(self._watch.run(), name="watch")
+                tasks.create_task(self._hear(), name="watch")
                 tasks.create_task(self._tend(), name="tend")
                 tasks.create_task(self._reload_when_wanted(), name="reload")
                 tasks.create_task(self._end_when_wanted(), name="end")
@@ -130,44 +136,65 @@ class Daemon:
         self._alarm.close()
         await self._edge.workers.drain(_DRAIN)
         await self._control.close()
-        if self._web is not None:
-            await self._web.close()
+        await self._listener.close()
 
     # What each heartbeat does.
 
-    def _beat(self) -> None:
-        step, late = self._pulse.beat()
-        if step is not None:
-            self._ear.record(step, news=True)
-        self._metrics.lagged(late)
-        if self._fleet.have_turned():
-            self._pulse.progressed()
-            self._notifier.watchdog()
-        self._notifier.status(_sentence(self.view()))
+    def beat(self) -> None:
+        """Compare clocks, and tell how all stands."""
+        with self._bounded("beat"):
+            step, late = self._pulse.beat()
+            self._metrics.lagged(late)
+            if self._fleet.have_turned():
+                self._pulse.progressed()
+                self._notifier.watchdog()
+            if step is not None:
+                self._ear.record(step, news=True)
         self._beaten.set()
+
+    async def _hear(self) -> None:
+        """Watch; without that the polls still find what others wrote."""
+        with self._bounded("watch"):
+            await self._watch.run()
 
     async def _tend(self) -> None:
         """What a heartbeat starts and may take longer than it."""
-        while True:
+        with self._bounded("listen"):
             await self._listen()
-            await self._watch.look_at(self._paths())
+        self._announce()
+        while True:
+            with self._bounded("tell"):
+                await self._tell_systemd()
+            with self._bounded("watch"):
+                await self._watch.look_at(self._paths())
             await self._beaten.wait()
             self._beaten.clear()
+            with self._bounded("listen"):
+                await self._listen()
+
+    def _announce(self) -> None:
+        # What lives from here on is never garbage: collections no longer stall the loop over it.
+        gc.collect()
+        gc.freeze()
+        self._notifier.ready()
+        self._journal.daemon_ready(self.address)
+
+    async def _tell_systemd(self) -> None:
+        """Beside the loop, which many logins would stall."""
+        if self._notifier.is_heard:
+            look = self.look()
+            self._notifier.status(await asyncio.to_thread(lambda: _sentence(look())))
 
     async def _listen(self) -> None:
         """Serve, unless that is done; a port in use does not keep a login from being renewed."""
-        listen = self.config.web.listen
-        if self._web is not None or listen is None:
-            return
         try:
-            self._web = await self._web_at(listen)
-        except OSError as exc:
-            self._journal.listener_failed(listen, exc, self._edge.clock.now())
+            await self._listener.open()
+        except ListenError as exc:
+            listen = self.config.web.listen or ""
+            self._journal.listener_failed(listen, str(exc), self._edge.clock.now())
 
-    async def _web_at(self, listen: Listen) -> Web:
-        web = Web(view=self.view, scrape=self._metrics.snapshot, is_alive=self._pulse.is_alive)
-        await web.start(listen.host, listen.port)
-        return web
+    def _web(self) -> Web:
+        return Web(look=self.look, scrape=self._metrics.snapshot, is_alive=self._pulse.is_alive)
 
     def _paths(self) -> set[str]:
         return {place.name for state in self._fleet.states for place in state.places}
@@ -197,51 +224,74 @@ class Daemon:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
             self._notifier.reloading(self._edge.clock.monotonic())
-            await self._reload()
+            with boundary(self._reload_broke):
+                await self._reload()
             self._notifier.ready()
 
     async def _reload(self) -> None:
         """Take the configuration anew, all of it or nothing."""
         try:
-            loaded = await self._edge.workers.run("configuration", self._load, _LOAD)
+            await self._adopt(await self._loaded())
         except ConfigErrors as exc:
             self._rejected(exc.problems)
-            return
+
+    async def _loaded(self) -> Loaded:
+        loaded = await self._edge.workers.run("configuration", self._load, _LOAD)
         if isinstance(loaded, Failed):
-            self._rejected([Problem("", 0, "", f"could not be read: {loaded.detail}")])
-            return
-        listen = loaded.config.web.listen
-        web = None
-        if listen is not None and listen != self.config.web.listen:
-            try:
-                web = await self._web_at(listen)
-            except OSError as exc:
-                message = f"{listen} cannot be listened on: {exc.strerror}"
-                self._rejected([Problem("", 0, "web.listen", message)])
-                return
-        await self._adopt(loaded, web)
+            raise ConfigErrors([_problem("", f"could not be read: {loaded.detail}")])
+        return loaded
 
-    def _rejected(self, problems: list[Problem] | tuple[Problem, ...]) -> None:
-        self._metrics.reloaded(None)
-        self._journal.config_rejected(problems)
-
-    async def _adopt(self, loaded: Loaded, web: Web | None) -> None:
+    async def _adopt(self, loaded: Loaded) -> None:
+        logins = self._edge.kept(loaded.config, self._sources)
+        try:
+            async with self._listener.moving(_address(loaded.config)):
+                left = self._fleet.apply(logins)
+        except ListenError as exc:
+            listen = loaded.config.web.listen
+            message = f"{listen} cannot be listened on: {exc}"
+            raise ConfigErrors([_problem("web.listen", message)]) from exc
         before, self.config = self.config, loaded.config
         self._journal.configure(self.config.log.format, self.config.log.level)
-        if before.web.listen != self.config.web.listen:
-            former, self._web = self._web, web
-            if former is not None:
-                await former.close()
-        self._apply()
-        self._edge.writers.forget_all_but([LoginName(one.name) for one in self.config.logins])
+        self._edge.writers.forget_all_but(
+            {
+                (LoginName(one.name), str(each.path))
+                for one in self.config.logins
+                for each in one.outputs
+            }
+        )
         self._beaten.set()
+        self._ear.stir()
         self._metrics.reloaded(self._edge.clock.now().wall)
+        self._tell_left(left)
         fixed = [name for name in ("state_dir", "socket") if _differs(before, self.config, name)]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
 
-    def _apply(self) -> None:
-        for left in self._fleet.apply(self._edge.kept(self.config, self._sources)):
-            self._journal.places_left(left.login, left.places)
+    def _rejected(self, problems: Sequence[Problem]) -> None:
+        self._metrics.reloaded(None)
+        self._journal.config_rejected(problems)
+
+    def _reload_broke(self, traceback: str) -> None:
+        self._surprised("reload", traceback)
+        self._rejected([_problem("", "a bug in Lightkeeper; its traceback is in the log")])
+
+    def _tell_left(self, left: list[Left]) -> None:
+        for one in left:
+            self._journal.places_left(one.login, one.places)
+
+    def _bounded(self, doing: str) -> AbstractContextManager[None]:
+        return boundary(partial(self._surprised, doing))
+
+    def _surprised(self, doing: str, traceback: str) -> None:
+        self._journal.daemon_surprised(doing, traceback, self._edge.clock.now())
+
+
+def _address(config: Config) -> Address | None:
+    listen = config.web.listen
+    return None if listen is None else Address(listen.host, listen.port)
+
+
+def _problem(key: str, message: str) -> Problem:
+    return Problem("", 0, key, message)
 
 
 def _differs(one: Config, other: Config, name: str) -> bool:

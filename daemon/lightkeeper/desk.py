@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from datetime import timedelta
 
-from lightkeeper.core import facts
+from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.plan import is_settled, next_renewal
-from lightkeeper.core.reasons import RENEWAL
+from lightkeeper.core.plan import is_backing_off, is_settled, next_renewal
+from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.report import Report
+from lightkeeper.core.state import LoginState
 from lightkeeper.core.status import as_document
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet
@@ -20,11 +24,20 @@ from lightkeeper.serve.control import Line, Request
 class Desk:
     """Where a request is answered; one line of the answer at a time."""
 
-    def __init__(self, fleet: Fleet, ear: Ear, clock: Clock, view: Callable[[], Report]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        ear: Ear,
+        clock: Clock,
+        view: Callable[[], Report],
+        *,
+        patience: timedelta = policy.SETTLE,
+    ) -> None:
         self._fleet = fleet
         self._ear = ear
         self._clock = clock
         self._view = view
+        self._patience = patience
 
     async def answer(self, request: Request) -> AsyncIterator[Line]:
         """The lines for `request`; one with `error` if it cannot be answered."""
@@ -42,34 +55,84 @@ class Desk:
 
     async def _renew(self, wanted: object) -> AsyncIterator[Line]:
         """Ask for renewals, tell how long each has to wait, and what comes of it."""
-        states = {state.login: state for state in self._fleet.states}
+        states = self._states()
         names = _names(wanted) or list(states)
         unknown = [name for name in names if name not in states]
         if unknown:
             known = ", ".join(states)
             yield {"error": f"there is no login {unknown[0][:80]!r} here; there are: {known}"}
             return
-        with self._ear.listening() as heard:
-            self._fleet.request_renewal(names)
-            for name in names:
-                yield _waits(self._fleet, name, self._clock.now())
-            open_ = set(names)
-            while open_:
-                fact = await heard.get()
-                if isinstance(fact, facts.Renewed | facts.RenewalFailed) and fact.login in open_:
-                    open_.discard(fact.login)
-                    yield _came(fact)
+        before = {name: states[name] for name in names}
+        self._fleet.request_renewal(names)
+        states, now = self._states(), self._clock.now()
+        for line in [_waits(states[name], now) for name in before]:
+            yield line
+        async for line in self._outcomes(before):
+            yield line
+
+    async def _outcomes(self, before: dict[LoginName, LoginState]) -> AsyncIterator[Line]:
+        """What comes of the next attempt of each; an error of those that nothing came of."""
+        ends = self._clock.monotonic() + self._patience
+        gone: list[LoginName] = []
+        while before and (ended := await self._ended(before, ends)):
+            for name, came in ended.items():
+                del before[name]
+                if came is not None:
+                    yield came
+                else:
+                    gone.append(name)
+        lost = [f"{name} was taken out of the configuration" for name in gone]
+        waited = f"{self._patience.total_seconds():.0f} s"
+        lost += [f"{name} has waited for {waited}; look at its status" for name in before]
+        if lost:
+            yield {"error": "; ".join(lost)}
+
+    async def _ended(
+        self, before: dict[LoginName, LoginState], ends: timedelta
+    ) -> dict[LoginName, Line | None]:
+        """What came of some of them, None if they are gone; empty if nothing did in time.
+
+        Told by the state and not by a fact: that can be overlooked.
+        """
+        ended: dict[LoginName, Line | None] = {}
+
+        def has_some() -> bool:
+            states = self._states()
+            for name, was in before.items():
+                state = states.get(name)
+                came = _came(was, state) if state else None
+                if state is None or came is not None:
+                    ended[name] = came
+                else:
+                    before[name] = state  # one that began anew counts anew
+            return bool(ended)
+
+        left = max(timedelta(0), ends - self._clock.monotonic())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left.total_seconds()):
+                await self._ear.until(has_some)
+        return ended
 
     async def _settle(self) -> None:
-        """Wait until nothing is under way."""
-        with self._ear.listening() as heard:
-            self._fleet.ring()
-            while not self._is_settled():
-                await heard.get()
+        """Wait until nothing is under way, as long as whoever asks can wait.
+
+        Somebody asks: after a failure the floor alone is waited for.
+        """
+        now = self._clock.now()
+        self._fleet.request_renewal(
+            [state.login for state in self._fleet.states if is_backing_off(state, now)]
+        )
+        self._fleet.ring()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience.total_seconds()):
+                await self._ear.until(self._is_settled)
 
     def _is_settled(self) -> bool:
         now = self._clock.now()
-        return all(is_settled(state, now) for state in self._fleet.states)
+        return all(is_settled(state, now) and not state.requested for state in self._fleet.states)
+
+    def _states(self) -> dict[LoginName, LoginState]:
+        return {state.login: state for state in self._fleet.states}
 
 
 def _names(wanted: object) -> list[LoginName]:
@@ -77,19 +140,27 @@ def _names(wanted: object) -> list[LoginName]:
     return [LoginName(name) for name in listed if isinstance(name, str)]
 
 
-def _waits(fleet: Fleet, name: LoginName, now: Moment) -> Line:
-    state = next(state for state in fleet.states if state.login == name)
+def _waits(state: LoginState, now: Moment) -> Line:
     _, at = next_renewal(state, now)
-    return {"login": name, "waits_seconds": max(0.0, (at - now.boot).total_seconds())}
+    return {"login": state.login, "waits_seconds": max(0.0, (at - now.boot).total_seconds())}
 
 
-def _came(fact: facts.Renewed | facts.RenewalFailed) -> Line:
-    if isinstance(fact, facts.Renewed):
-        expires = fact.credential.expires_at
-        return {"login": fact.login, "expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
-    return {
-        "login": fact.login,
-        "reason": fact.reason,
-        "detail": fact.detail,
-        "advice": RENEWAL[fact.reason].advice,
-    }
+def _came(before: LoginState, after: LoginState) -> Line | None:
+    """What came of an attempt in between; None if none has ended."""
+    if after.renewals > before.renewals and after.held is not None:
+        expires = after.held.expires_at
+        return {"login": after.login, "expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
+    if _failures(after) > _failures(before) and after.failure is not None:
+        return {
+            "login": after.login,
+            "reason": after.failure.reason,
+            "detail": after.failure.detail,
+            "advice": RENEWAL[after.failure.reason].advice,
+        }
+    return None
+
+
+def _failures(state: LoginState) -> int:
+    """How many attempts have failed; that a login is superseded is said of none."""
+    counts = state.renewal_failures
+    return sum(counts[reason] for reason in counts if reason is not Reason.SUPERSEDED)

@@ -1,42 +1,36 @@
-"""Lets somebody listen to what happens: a command that waits for the end of something."""
+"""Lets somebody wait until something is so: a command that waits for the end of something."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
 
 from lightkeeper.core.facts import ClockStepped, LoginFact
 from lightkeeper.ports import Recorder
 
 Fact = LoginFact | ClockStepped
 
-_LONGEST: Final = 1000
-"""Facts that wait for a listener; of more, the oldest are gone."""
-
 
 class Ear:
-    """A Recorder that hands each fact on, to another one and to whoever listens."""
+    """A Recorder that hands each fact on, and has whoever waits look again."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._listeners: set[asyncio.Queue[Fact]] = set()
+        self._stirred = asyncio.Event()
 
     def record(self, fact: Fact, *, news: bool) -> None:
         """Hand `fact` on."""
-        self._recorder.record(fact, news=news)
-        for listener in self._listeners:
-            if listener.full():
-                listener.get_nowait()
-            listener.put_nowait(fact)
-
-    @contextmanager
-    def listening(self) -> Iterator[asyncio.Queue[Fact]]:
-        """Everything that happens from now on, in order."""
-        heard: asyncio.Queue[Fact] = asyncio.Queue(_LONGEST)
-        self._listeners.add(heard)
         try:
-            yield heard
+            self._recorder.record(fact, news=news)
         finally:
-            self._listeners.discard(heard)
+            self.stir()
+
+    def stir(self) -> None:
+        """Something has changed, though no fact tells it."""
+        self._stirred.set()
+        self._stirred = asyncio.Event()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until `is_so`; asked now, and again after whatever happens."""
+        while not is_so():
+            await self._stirred.wait()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.attempt import Source
+from lightkeeper.boundary import boundary
+from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.policy import Policy
-from lightkeeper.core.saved import Saved, begin, left_behind
+from lightkeeper.core.saved import Saved, begin, put_down
 from lightkeeper.core.state import LoginState
-from lightkeeper.keeper import Keeper, World
-from lightkeeper.ports import Output
+from lightkeeper.history import History
+from lightkeeper.keeper import Keeper
+from lightkeeper.ports import Output, World
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -40,7 +45,12 @@ class Fleet:
 
     def __init__(self, world: World, saved: Mapping[LoginName, Saved]) -> None:
         self._world = world
-        self._saved = dict(saved)
+        self._stored = dict(saved)
+        """What is kept of logins that do not run."""
+        self._served = {name: frozenset(one.places) for name, one in saved.items()}
+        """Where the entries of each login are, as it was last configured."""
+        self._ended = set[LoginName]()
+        """Logins whose credentials are to be forgotten."""
         self._keepers: dict[LoginName, tuple[str, Keeper]] = {}
         self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
         self._turns: dict[Keeper, int] = {}
@@ -54,32 +64,51 @@ class Fleet:
     def apply(self, logins: Iterable[Kept]) -> list[Left]:
         """Keep these logins from now on, and say what is served no more.
 
-        A login whose source is the same goes on with what it holds; another source under the same
-        name starts anew.
+        A login whose source is the same goes on with what it holds. Another source under the same
+        name starts anew, and so does a login that comes back; both know what was written before.
+        Whatever this raises, nothing has changed.
         """
-        before = self._keepers
-        self._keepers = {}
-        left: list[Left] = []
-        for kept in logins:
-            fingerprint, keeper = before.get(kept.name, ("", None))
-            if keeper is not None and fingerprint == kept.fingerprint:
-                was = frozenset(keeper.state.places)
-                keeper.adopt(kept.policy, kept.outputs)
-                gone = was - keeper.state.places.keys()
-                left += _left(kept.name, ((place.output, place.name) for place in gone))
+        wanted = {kept.name: kept for kept in logins}
+        stored = self._stored | {
+            name: self._put_down(fingerprint, keeper)
+            for name, (fingerprint, keeper) in self._keepers.items()
+            if name not in wanted or wanted[name].fingerprint != fingerprint
+        }
+        keepers: dict[LoginName, tuple[str, Keeper]] = {}
+        adoptions: list[Callable[[], None]] = []
+        for name, kept in wanted.items():
+            if name in self._keepers and name not in stored:
+                _, keeper = self._keepers[name]
+                adoptions.append(keeper.adopting(kept.policy, kept.source, kept.outputs))
             else:
-                keeper = self._begin(kept)
-                if saved := self._saved.pop(kept.name, None):
-                    left += _left(kept.name, left_behind(saved, frozenset(keeper.state.places)))
-            self._keepers[kept.name] = kept.fingerprint, keeper
-        for name, (_, keeper) in before.items():
-            if name not in self._keepers:
-                places = ((place.output, place.name) for place in keeper.state.places)
-                left += _left(name, places)
-        for name, saved in self._saved.items():
-            left += _left(name, saved.places)
+                keeper = self._begin(kept, stored.pop(name, None))
+            keepers[name] = kept.fingerprint, keeper
+        for adopt in adoptions:
+            adopt()
+        self._keepers = keepers
+        self._stored = {name: replace(one, credential=None) for name, one in stored.items()}
+        return self._moved()
+
+    def _moved(self) -> list[Left]:
+        """What the change of keepers leaves behind; it is put in force by `run`."""
+        before, self._served = self._served, {}
+        for name, (_, keeper) in self._keepers.items():
+            self._served[name] = frozenset(
+                (place.output, place.name) for place in keeper.state.places
+            )
+        self._ended |= before.keys()
         self._changed.set()
-        return left
+        return [
+            Left(login=name, places=tuple(sorted(gone)))
+            for name, places in before.items()
+            if (gone := places - self._served.get(name, frozenset())) and self._has_held(name)
+        ]
+
+    def _has_held(self, name: LoginName) -> bool:
+        """Whether there ever was a credential of the login that could be delivered."""
+        if name in self._keepers:
+            return bool(self._keepers[name][1].state.known)
+        return bool(self._stored[name].known)
 
     def request_renewal(self, names: Iterable[LoginName]) -> None:
         """Renew these logins as soon as their floors allow; unknown names are passed over."""
@@ -113,26 +142,40 @@ class Fleet:
                 await self._settle(tasks)
 
     async def _settle(self, tasks: asyncio.TaskGroup) -> None:
-        """Make the running keepers those of `_keepers`."""
+        """Make the running keepers those of `_keepers`, and forget the logins that are gone."""
         for name, (running, task) in tuple(self._running.items()):
             _, keeper = self._keepers.get(name, ("", None))
             if keeper is not running:
                 task.cancel()
                 await asyncio.wait([task])
                 del self._running[name]
-                if keeper is None:
-                    await self._world.store.forget(name)
-        while self._saved:
-            name, _ = self._saved.popitem()
-            await self._world.store.forget(name)
         for name, (_, keeper) in self._keepers.items():
             if name not in self._running:
                 task = tasks.create_task(keeper.run(), name=f"keep:{name}")
                 self._running[name] = keeper, task
+        for name in sorted(self._ended):
+            self._ended.discard(name)
+            if name not in self._keepers:
+                await self._forget(name)
 
-    def _begin(self, kept: Kept) -> Keeper:
+    async def _forget(self, name: LoginName) -> None:
+        with boundary(partial(self._surprised, name)):
+            # What fails is tried again at the next change, or the next start.
+            if await self._world.store.forget(name) is not None:
+                self._ended.add(name)
+
+    def _surprised(self, name: LoginName, traceback: str) -> None:
+        now = self._world.clock.now()
+        surprised = facts.Surprised(login=name, at=now, doing="forget", traceback=traceback)
+        self._world.recorder.record(surprised, news=True)
+
+    def _put_down(self, fingerprint: str, keeper: Keeper) -> Saved:
+        now, boot_id = self._world.clock.now(), self._world.boot_id
+        return put_down(keeper.state, fingerprint=fingerprint, boot_id=boot_id, now=now)
+
+    def _begin(self, kept: Kept, saved: Saved | None) -> Keeper:
         state = begin(
-            self._saved.get(kept.name),
+            saved,
             kept.name,
             kept.policy,
             fingerprint=kept.fingerprint,
@@ -140,14 +183,9 @@ class Fleet:
             now=self._world.clock.now(),
         )
         return Keeper(
-            state,
+            History(state, self._world),
             fingerprint=kept.fingerprint,
             source=kept.source,
             outputs=kept.outputs,
             world=self._world,
         )
-
-
-def _left(login: str, places: Iterable[tuple[str, str]]) -> list[Left]:
-    listed = tuple(sorted(places))
-    return [Left(login=login, places=listed)] if listed else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import Enum, auto, unique
+from random import Random
 from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName, Place
 from lightkeeper.core.moment import Moment
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
 
@@ -28,16 +30,16 @@ class Found(Struct, frozen=True, kw_only=True):
     digest: Digest | None
     settled: bool
     """Whether delivering what is held would change nothing."""
-    notices: frozenset[str] = frozenset()
-    """What is to be said once about the place, as stable words."""
+    notices: frozenset[Notice] = frozenset()
+    """What each look at the place finds again."""
 
 
 class Put(Struct, frozen=True, kw_only=True):
     """A place holds the credential: it was read back."""
 
     changed: bool
-    notices: frozenset[str]
-    """What is to be said once about the place, as stable words."""
+    notices: frozenset[Notice]
+    """What is to be said about the place, and about what was mended there."""
 
 
 class Foreign(Struct, frozen=True, kw_only=True):
@@ -177,6 +179,18 @@ class Recorder(Protocol):
         ...
 
 
+class World(Struct, frozen=True, kw_only=True):
+    """What all keepers share of the edge."""
+
+    clock: Clock
+    alarm: Alarm
+    store: Store
+    recorder: Recorder
+    random: Random
+    boot_id: str
+    """Of the machine's start in which the boot clock is read."""
+
+
 class Stat(NamedTuple):
     """What tells one state of a file from another."""
 
@@ -188,6 +202,7 @@ class Stat(NamedTuple):
     gid: int
     size: int
     mtime_ns: int
+    ctime_ns: int
 
 
 class Fs(Protocol):

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,27 @@ async def test_every_heartbeat_rings_every_bell_whatever_is_set() -> None:
         for count in (1, 2, 3):
             await leaping().leap(BEAT)
             assert (beats.count, set_bell.count, unset.count) == (count, count, count)
+
+
+@on_a_leaping_loop
+async def test_a_heartbeat_of_many_bells_leaves_the_loop_its_turns_in_between() -> None:
+    bells = [Bell() for _ in range(100)]
+    rung = [0]
+
+    def look() -> None:
+        rung.append(sum(bell.count for bell in bells))
+        if rung[-1] < len(bells):
+            asyncio.get_running_loop().call_soon(look)
+
+    async with started(on_beat=look) as alarm:
+        for number, bell in enumerate(bells):
+            alarm.set(LoginName(f"login-{number}"), None, bell)
+        await leaping().leap(BEAT)
+        await bells[-1].until(1)
+        await settle()
+
+    assert rung[-1] == len(bells)
+    assert max(after - before for before, after in pairwise(rung)) < len(bells) / 2
 
 
 @on_a_leaping_loop

@@ -34,6 +34,7 @@ class Inode:
     uid: int = UID
     gid: int = GID
     mtime_ns: int = 0
+    ctime_ns: int = 0
     nlink: int = 0
     names: dict[str, Inode] = field(default_factory=dict)
     """Of a directory."""
@@ -43,8 +44,17 @@ class Inode:
     synced_names: dict[str, Inode] = field(default_factory=dict)
 
     def stat(self) -> Stat:
-        size = len(self.data)
-        return Stat(1, self.number, self.mode, self.nlink, self.uid, self.gid, size, self.mtime_ns)
+        return Stat(
+            1,
+            self.number,
+            self.mode,
+            self.nlink,
+            self.uid,
+            self.gid,
+            len(self.data),
+            self.mtime_ns,
+            self.ctime_ns,
+        )
 
 
 @dataclass(eq=False)
@@ -286,7 +296,8 @@ class Disk:
         self.before(name)
 
     def _new(self, mode: int, *, data: bytes = b"", uid: int = UID) -> Inode:
-        return Inode(next(self._numbers), mode, data, uid, mtime_ns=next(self._ticks))
+        tick = next(self._ticks)
+        return Inode(next(self._numbers), mode, data, uid, mtime_ns=tick, ctime_ns=tick)
 
     def _opened(self, inode: Inode) -> int:
         descriptor = next(self._descriptors)
@@ -309,7 +320,7 @@ class Disk:
 
     def _set(self, inode: Inode, data: bytes) -> None:
         inode.data = data
-        inode.mtime_ns = next(self._ticks)
+        inode.mtime_ns = inode.ctime_ns = next(self._ticks)
         self.pending.append(Pending(None, {}, inode, data))
         self.changed("")
 

@@ -19,8 +19,8 @@ from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputNam
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.saved import Saved
 from lightkeeper.fleet import Fleet
-from lightkeeper.keeper import Keeper, World
-from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put
+from lightkeeper.keeper import Keeper
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put, World
 from tests.core.making import LIFETIME, NONE, OUTPUT, at
 
 REGISTRY = "registry.test"
@@ -75,8 +75,11 @@ class MemoryStore:
         return self.failure
 
     async def forget(self, login: LoginName) -> Failed | None:
-        self.kept.pop(login, None)
-        return None
+        if self.bug is not None:
+            raise self.bug
+        if self.failure is None:
+            self.kept.pop(login, None)
+        return self.failure
 
 
 @dataclass
@@ -186,9 +189,12 @@ class FakeVerifier:
     verdicts: dict[Digest, Verdict] = field(default_factory=dict)
     asked: list[Digest] = field(default_factory=list)
     bug: Exception | None = None
+    gate: Gate = field(default_factory=Gate)
 
     async def verify(self, credential: Credential, deadline: timedelta) -> Verdict:
         self.asked.append(credential.digest)
+        async with self.gate.passing():
+            pass
         if self.bug is not None:
             raise self.bug
         return self.verdicts.get(credential.digest, Verdict.ACCEPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ class Daemon:
     scrape: Scrape = field(default_factory=lambda: metrics_of(SERVED).snapshot())
     is_alive: bool = True
     is_broken: bool = False
+    viewed_by: threading.Thread | None = None
 
     def view(self) -> Report:
         """The report, unless there is a bug."""
+        self.viewed_by = threading.current_thread()
         if self.is_broken:
             msg = "a bug, and simulated-1 beside it"
             raise LookupError(msg)
@@ -61,7 +64,7 @@ async def serving(
 ) -> AsyncIterator[int]:
     """A listener at a port of its own, with the patience of this test."""
     web = Web(
-        view=daemon.view,
+        look=lambda: daemon.view,
         scrape=lambda: daemon.scrape,
         is_alive=lambda: daemon.is_alive,
         idle=idle,

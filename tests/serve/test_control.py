@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,6 +22,8 @@ import pytest
 from lightkeeper.serve.control import Control, ControlSocketTakenError, Line, Request
 
 STRANGER = 65534
+
+Answer = Callable[[Request], AsyncIterator[Line]]
 
 
 @pytest.fixture
@@ -40,8 +42,8 @@ async def echo(request: Request) -> AsyncIterator[Line]:
 
 
 @asynccontextmanager
-async def serving(path: Path) -> AsyncIterator[Control]:
-    control = Control(path, echo)
+async def serving(path: Path, answer: Answer = echo) -> AsyncIterator[Control]:
+    control = Control(path, answer)
     await control.start()
     try:
         yield control
@@ -156,6 +158,38 @@ async def test_one_who_leaves_in_the_middle_is_no_failure(
         writer.write(b"{}\n")
         writer.close()
         assert await told(path, b"{}\n") != []
+
+    assert caplog.records == []
+
+
+async def test_one_who_leaves_while_the_answer_takes_its_time_is_waited_for_no_more(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else sixteen of them would close the socket to everybody."""
+    ended: list[bool] = []
+    left = asyncio.Event()
+
+    async def slow(request: Request) -> AsyncIterator[Line]:
+        yield {"begun": True}
+        if request:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+                if len(ended) == 16:
+                    left.set()
+
+    async with serving(path, slow):
+        waiting = [await asyncio.open_unix_connection(str(path)) for _ in range(16)]
+        for reader, writer in waiting:
+            writer.write(b'{"ask":"renew"}\nand more\n')
+            assert await reader.readline() == b'{"begun": true}\n'
+        assert await told(path, b"{}\n") == []
+        for _, writer in waiting:
+            writer.close()
+        async with asyncio.timeout(5):
+            await left.wait()
+        assert await told(path, b"{}\n") == [{"begun": True}]
 
     assert caplog.records == []
 

@@ -59,8 +59,6 @@ async def test_whoever_speaks_slowly_is_let_go() -> None:
 class Flood:
     """A scrape that no socket buffer holds."""
 
-    series = 5000
-
     def render(self, accept: str) -> tuple[bytes, str]:
         return b"x 1\n" * (8 << 20), "text/plain"
 

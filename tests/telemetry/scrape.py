@@ -43,7 +43,7 @@ def an_hour_later(*states: LoginState) -> Report:
 
 def metrics_of(*states: LoginState) -> Metrics:
     """The metrics of these logins at one o'clock."""
-    return Metrics(lambda: an_hour_later(*states), NOON)
+    return Metrics(lambda: lambda: an_hour_later(*states), NOON)
 
 
 def text_of(metrics: Metrics) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 
@@ -12,8 +11,6 @@ from lightkeeper import __version__
 from lightkeeper.telemetry.journal import EVENTS, Journal
 from tests.core.making import HOUR, MINUTE, at
 from tests.telemetry.reading import Line, Stream, logging_to
-
-IN_USE = OSError(errno.EADDRINUSE, "Address already in use")
 
 
 def written(say: Callable[[Journal], None]) -> list[Line]:
@@ -71,13 +68,22 @@ def test_a_configuration_that_is_rejected_tells_twenty_of_its_problems() -> None
 def test_a_port_in_use_is_said_when_it_begins_and_each_hour() -> None:
     def say(journal: Journal) -> None:
         for after in (0 * MINUTE, MINUTE, HOUR, HOUR + MINUTE):
-            journal.listener_failed("127.0.0.1:9780", IN_USE, at(after))
+            journal.listener_failed("127.0.0.1:9780", "Address already in use", at(after))
 
     lines = written(say)
 
     assert len(lines) == 2
     assert lines[0]["listen"] == "127.0.0.1:9780"
     assert lines[0]["detail"] == "Address already in use"
+
+
+def test_a_bug_is_said_when_it_begins_and_each_hour() -> None:
+    def say(journal: Journal) -> None:
+        for after in (0 * MINUTE, MINUTE, HOUR, HOUR + MINUTE):
+            journal.daemon_surprised("beat", "LookupError", at(after))
+        journal.daemon_surprised("reload", "LookupError", at(HOUR))
+
+    assert [line["doing"] for line in written(say)] == ["beat", "beat", "reload"]
 
 
 def test_a_watch_that_is_blind_is_said_once_for_each_cause() -> None:
@@ -93,6 +99,15 @@ def test_places_that_are_left_are_named_with_the_command_that_cleans_them() -> N
 
     assert line["places"] == ["/a"]
     assert line["command"] == "lightkeeper withdraw prod"
+
+
+def test_the_command_that_cleans_places_is_the_one_that_was_given() -> None:
+    stream = Stream()
+    with logging_to(stream):
+        journal = Journal(stream, "sudo -u ci lightkeeper withdraw {}".format)
+        journal.places_left("prod", [("files", "/a")])
+
+    assert stream.lines[0]["command"] == "sudo -u ci lightkeeper withdraw prod"
 
 
 def test_a_reload_of_the_level_holds_from_the_next_line_on() -> None:
@@ -121,7 +136,8 @@ def say_everything(journal: Journal) -> None:
     journal.daemon_ready("127.0.0.1:9780")
     journal.config_reloaded([], needs_restart=["state_dir"])
     journal.config_rejected(["p"])
-    journal.listener_failed("127.0.0.1:9780", IN_USE, at())
+    journal.listener_failed("127.0.0.1:9780", "Address already in use", at())
+    journal.daemon_surprised("beat", "LookupError", at())
     journal.watch_blind("d")
     journal.places_left("prod", [("files", "/a")])
     journal.state_unreadable("prod", "d")

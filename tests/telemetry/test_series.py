@@ -11,7 +11,7 @@ from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
 from lightkeeper.core.state import LoginState
 from lightkeeper.telemetry.metrics import Metrics
-from lightkeeper.telemetry.series import MAX_PLACES, Series, count_series
+from lightkeeper.telemetry.series import MAX_PLACES, Series
 from tests.core.making import (
     HERE,
     HOUR,
@@ -196,22 +196,6 @@ def test_places_have_series_of_their_own_up_to_a_thousand(places: int, listed: i
     assert [one.value for one in earliest] == [NOON_SECONDS + LIFETIME.total_seconds()] * 2
 
 
-@pytest.mark.parametrize(
-    "states",
-    [
-        [],
-        [keeping()],
-        [SERVED, replace(served(HERE, THERE, Place(OutputName("b"), "/b")), login=LoginName("a"))],
-        [many(MAX_PLACES + 1)],
-    ],
-    ids=["none", "no output", "two logins", "too many places"],
-)
-def test_series_are_counted_without_being_made(states: list[LoginState]) -> None:
-    told = an_hour_later(*states)
-
-    assert count_series(told) == sum(len(family.samples) for family in Series(told).collect())
-
-
 def test_a_path_that_is_no_text_does_not_fail_the_scrape() -> None:
     odd = Place(OutputName("docker_config:/\udcff"), '/a/\udcff"\n')
 
@@ -224,7 +208,7 @@ def test_a_path_that_is_no_text_does_not_fail_the_scrape() -> None:
 def test_a_login_that_is_gone_leaves_no_series() -> None:
     gone = replace(SERVED, login=LoginName("gone"))
     told = [an_hour_later(SERVED, gone)]
-    metrics = Metrics(lambda: told[0], NOON)
+    metrics = Metrics(lambda: lambda: told[0], NOON)
     assert 'login="gone"' in text_of(metrics)
 
     told[0] = an_hour_later(SERVED)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 from datetime import UTC, datetime
+from typing import Final
 
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -17,6 +18,8 @@ from apscheduler.triggers.date import DateTrigger
 
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.policy import HEARTBEAT
+
+_AT_ONCE: Final = 20
 
 
 class SchedulerAlarm:
@@ -86,8 +89,14 @@ class SchedulerAlarm:
         self._arm()
         self._scheduler.wakeup()
         self._on_beat()
-        for ring in tuple(self._rings.values()):
+        self._ring_all(tuple(self._rings.values()))
+
+    def _ring_all(self, rings: tuple[Callable[[], None], ...]) -> None:
+        """A few at a time: what a thousand start at once would stall the loop."""
+        for ring in rings[:_AT_ONCE]:
             ring()
+        if left := rings[_AT_ONCE:]:
+            asyncio.get_running_loop().call_soon(self._ring_all, left)
 
     @staticmethod
     def _in_clean_context(call: Callable[[], object]) -> None:

@@ -72,8 +72,8 @@ class Control:
                 self._open[task] = limit
                 if len(self._open) <= _AT_ONCE and _is_allowed(writer):
                     await self._converse(reader, writer)
-        except (OSError, TimeoutError, ValueError, RecursionError):
-            return  # whoever asked is gone, or does not speak this; nobody is left to be told
+        except* (OSError, TimeoutError, ValueError, RecursionError):
+            pass  # whoever asked is gone, or does not speak this; nobody is left to be told
         finally:
             del self._open[task]
             writer.close()
@@ -83,10 +83,20 @@ class Control:
             request = json.loads(await reader.readline())
         if not isinstance(request, dict):
             return
-        async for line in self._answer(request):
-            writer.write(json.dumps(line).encode() + b"\n")
-            async with asyncio.timeout(_PATIENCE):
-                await writer.drain()
+        async with asyncio.TaskGroup() as tasks:
+            leaving = tasks.create_task(_left(reader), name="control:left")
+            async for line in self._answer(request):
+                writer.write(json.dumps(line).encode() + b"\n")
+                async with asyncio.timeout(_PATIENCE):
+                    await writer.drain()
+            leaving.cancel()
+
+
+async def _left(reader: asyncio.StreamReader) -> None:
+    """Wait until whoever asked is gone, and end the answer by that; more requests are ignored."""
+    while await reader.read(_LONGEST):
+        pass
+    raise ConnectionAbortedError
 
 
 def _is_allowed(writer: asyncio.StreamWriter) -> bool:

@@ -12,10 +12,11 @@ import json
 import re
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from aiohttp import hdrs, web
 
@@ -28,8 +29,6 @@ _IDLE: Final = timedelta(seconds=2)
 _DEADLINE: Final = timedelta(seconds=10)
 """For a connection from its first to its last byte; Prometheus gives up then, too."""
 _LONGEST_LINE: Final = 4096
-_LARGE: Final = 2000
-"""Series above which rendering would stall the loop for longer than it may."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -41,13 +40,14 @@ _INDEX: Final = "lightkeeper: /metrics /livez /readyz /readyz?places=all /status
 _HOST: Final = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:[0-9]*)?")
 
 
+Look = Callable[[], Report]
+"""Makes the report of what stood when it was given out, in any thread."""
+
+T = TypeVar("T")
+
+
 class Scrape(Protocol):
     """The metrics of one moment; they do not change while they are rendered."""
-
-    @property
-    def series(self) -> int:
-        """How many there are, about."""
-        ...
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition that `accept` asks for, and its content type."""
@@ -60,28 +60,28 @@ class Web:
     def __init__(
         self,
         *,
-        view: Callable[[], Report],
+        look: Callable[[], Look],
         scrape: Callable[[], Scrape],
         is_alive: Callable[[], bool],
         idle: timedelta = _IDLE,
         deadline: timedelta = _DEADLINE,
     ) -> None:
         self.port = 0
-        self._view = view
+        self._look = look
         self._scrape = scrape
         self._is_alive = is_alive
         self._idle = idle
         self._deadline = deadline
         self._is_local = True
-        self._rendering = asyncio.Lock()
+        self._making = asyncio.Lock()
         self._server: asyncio.Server | None = None
         self._web = web.Server(self._answer)
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; `OSError` if that cannot be."""
+    async def start(self, host: str, port: int, addresses: Sequence[str] = ()) -> None:
+        """Listen on these addresses, or else on those of `host`; `OSError` if that cannot be."""
         self._is_local = is_loopback(host)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, host, port)
+        self._server = await loop.create_server(self._connection, addresses or host, port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -109,9 +109,10 @@ class Web:
                 is_alive = self._is_alive()
                 return _json({"alive": is_alive}, status=200 if is_alive else 503)
             case "/readyz":
-                return self._readiness(request.query.get("places") == "all")
+                every_place = request.query.get("places") == "all"
+                return await self._aside(partial(self._readiness, self._look(), every_place))
             case "/status" if self._is_local:
-                return _json(as_document(self._view()))
+                return await self._aside(partial(_status, self._look()))
             case "/" if self._is_local:
                 return web.Response(text=_INDEX)
             case _:
@@ -119,20 +120,19 @@ class Web:
 
     async def _scraped(self, request: web.BaseRequest) -> web.Response:
         accept = request.headers.get(hdrs.ACCEPT, "")
-        # One at a time: the threads are also those that resolve names for renewals.
-        async with self._rendering:
-            scrape = self._scrape()
-            if scrape.series > _LARGE:
-                body, content_type = await asyncio.to_thread(scrape.render, accept)
-            else:
-                body, content_type = scrape.render(accept)
+        body, content_type = await self._aside(partial(self._scrape().render, accept))
         response = web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
         if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower():
             response.enable_compression(web.ContentCoding.gzip)
         return response
 
-    def _readiness(self, every_place: bool) -> web.Response:  # noqa: FBT001 - one caller, above
-        wrong = unready(self._view(), every_place=every_place)
+    async def _aside(self, make: Callable[[], T]) -> T:
+        """Make an answer beside the loop, which many logins would stall; one at a time."""
+        async with self._making:
+            return await asyncio.to_thread(make)
+
+    def _readiness(self, look: Look, every_place: bool) -> web.Response:  # noqa: FBT001 - as above
+        wrong = unready(look(), every_place=every_place)
         body = {
             "ready": not wrong,
             "failing": [
@@ -213,6 +213,10 @@ def _is_meant_for_loopback(request: web.BaseRequest) -> bool:
     """
     host = _HOST.fullmatch(request.headers.get(hdrs.HOST, "localhost"))
     return host is not None and is_loopback(host["name"])
+
+
+def _status(look: Look) -> web.Response:
+    return _json(as_document(look()))
 
 
 def _json(body: object, status: int = 200) -> web.Response:

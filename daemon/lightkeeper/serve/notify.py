@@ -23,6 +23,11 @@ class Notifier:
         address = environ.get("NOTIFY_SOCKET", "")
         return cls(address if address.startswith(("/", "@")) else "")
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._address)
+
     def ready(self) -> None:
         """Start-up, or a reload, is over."""
         self._send("READY=1")

@@ -17,6 +17,7 @@ from lightkeeper.telemetry import logs
 EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "daemon_started": ("info", "The daemon begins, with this configuration."),
     "daemon_ready": ("info", "Every login is kept from now on."),
+    "daemon_surprised": ("error", "A bug was caught in what all logins share; they are kept on."),
     "daemon_stopping": ("info", "A signal ends the daemon; writes in progress are let finish."),
     "config_warning": ("warning", "A setting works and is dangerous."),
     "config_reloaded": ("info", "The new configuration is in force."),
@@ -33,9 +34,16 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
 class Journal:
     """Writes them."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        withdrawal: Callable[[str], str] = "lightkeeper withdraw {}".format,
+    ) -> None:
+        """`withdrawal` gives the command that takes a login's entries out."""
         self._stream = stream
+        self._withdrawal = withdrawal
         self._listener: Failure | None = None
+        self._bugs = dict[str, Failure]()
         self._blind = set[str]()
 
     def configure(self, form: logs.Format, level: str) -> None:
@@ -75,9 +83,15 @@ class Journal:
         said = [str(problem) for problem in problems]
         _log("config_rejected", problems=said[:20], more=max(0, len(said) - 20))
 
-    def listener_failed(self, listen: str, exc: OSError, now: Moment) -> None:
+    def daemon_surprised(self, doing: str, traceback: str, now: Moment) -> None:
         """Said when it begins, and each hour."""
-        detail = exc.strerror or type(exc).__name__
+        bug = self._bugs.get(doing)
+        if bug is None or not bug.is_said(Reason.INTERNAL_ERROR, now.boot):
+            _log("daemon_surprised", doing=doing, traceback=traceback)
+        self._bugs[doing] = failed(bug, Reason.INTERNAL_ERROR, "", now)
+
+    def listener_failed(self, listen: str, detail: str, now: Moment) -> None:
+        """Said when it begins, and each hour."""
         if self._listener is None or not self._listener.is_said(Reason.IO_ERROR, now.boot):
             advice = "free the port, or set web.listen to another"
             _log("listener_failed", listen=listen, detail=detail, advice=advice)
@@ -92,7 +106,7 @@ class Journal:
     def places_left(self, login: str, places: Sequence[tuple[str, str]]) -> None:
         """What takes our entries out."""
         names = [place for _, place in places]
-        command = f"lightkeeper withdraw {login}"
+        command = self._withdrawal(login)
         _log("places_left", login=login, places=names[:20], command=command)
 
     def state_unreadable(self, login: str, detail: str) -> None:

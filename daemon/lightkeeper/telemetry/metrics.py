@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from lightkeeper import __version__
 from lightkeeper.core.report import Report
-from lightkeeper.telemetry.series import Series, count_series
+from lightkeeper.telemetry.series import Series
 
 _DURATIONS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 
@@ -33,8 +33,8 @@ _DURATIONS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 class Metrics:
     """One registry, for one daemon."""
 
-    def __init__(self, view: Callable[[], Report], started: datetime) -> None:
-        self._view = view
+    def __init__(self, look: Callable[[], Callable[[], Report]], started: datetime) -> None:
+        self._look = look
         self._instruments = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._instruments)
@@ -93,27 +93,22 @@ class Metrics:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, to be rendered anywhere."""
-        return Snapshot(self._view(), self._instruments)
+        return Snapshot(self._look(), self._instruments)
 
 
 class Snapshot:
-    """A report that does not change any more, beside the instruments."""
+    """What a report is to be made of, beside the instruments."""
 
-    def __init__(self, report: Report, instruments: CollectorRegistry) -> None:
-        self._report = report
+    def __init__(self, look: Callable[[], Report], instruments: CollectorRegistry) -> None:
+        self._look = look
         self._instruments = instruments
-
-    @property
-    def series(self) -> int:
-        """How many there are of logins, outputs and places."""
-        return count_series(self._report)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition that `accept` asks for, and its content type."""
         encode, content_type = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Instruments(self._instruments))
-        registry.register(Series(self._report))
+        registry.register(Series(self._look()))
         return encode(registry), content_type
 
 

@@ -93,19 +93,6 @@ _GAUGES: Final[tuple[tuple[str, str, _Value], ...]] = (
 )
 
 
-_PER_LOGIN: Final = 1 + len(_GAUGES) + 2 + len(RENEWAL) + len(Verdict)
-_PER_OUTPUT: Final = 1 + len(Standing) + 2 + len(DELIVERY) + len(Cause)
-"""Series of each."""
-
-
-def count_series(report: Report) -> int:
-    """How many a scrape of `report` has, without rendering it."""
-    outputs = [output for login in report.logins for output in login.outputs]
-    places = _count_places(outputs)
-    by_login = len(report.logins) * _PER_LOGIN + len(outputs) * _PER_OUTPUT
-    return by_login + (places if places <= MAX_PLACES else 0) + 1
-
-
 def _login_gauges(logins: Iterable[LoginReport]) -> Iterator[Metric]:
     info = GaugeMetricFamily(
         "lightkeeper_login_info",

@@ -1,0 +1,257 @@
+"""What a plan says, done: each step goes out to the edge and ends in facts. Knows no plan.
+
+A step may take long and the state moves meanwhile: after each wait it is looked at anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lightkeeper.attempt import Source
+from lightkeeper.core import facts
+from lightkeeper.core.answer import Refusal, Verdict
+from lightkeeper.core.facts import LoginFact, OutputName, Place
+from lightkeeper.core.fold import fold
+from lightkeeper.core.moment import Moment
+from lightkeeper.core.plan import Deliver, Look, Renew, Save, Step, Verify
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import put_down
+from lightkeeper.core.state import LoginState
+from lightkeeper.history import Broke, History
+from lightkeeper.look import looked, seen_at, spared
+from lightkeeper.ports import (
+    Delivery,
+    Failed,
+    Foreign,
+    Found,
+    IfForeign,
+    Output,
+    Pending,
+    Put,
+    World,
+)
+
+
+class Work(Struct, frozen=True):
+    """A step on its way."""
+
+    word: str
+    begins: LoginFact | None
+    """What is told before."""
+    do: Callable[[], Awaitable[Sequence[LoginFact]]]
+    broke: Broke
+
+
+class Steps:
+    """Does the steps of one login."""
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        fingerprint: str,
+        source: Source,
+        outputs: Sequence[Output],
+        world: World,
+    ) -> None:
+        self._history = history
+        self._fingerprint = fingerprint
+        self._world = world
+        self._storing = asyncio.Lock()
+        self.adopt(source, outputs)
+
+    def adopt(self, source: Source, outputs: Sequence[Output]) -> None:
+        """Ask this source and deliver to these outputs from the next step on."""
+        self._source = source
+        self._outputs: dict[OutputName, Output] = {output.name: output for output in outputs}
+
+    @property
+    def _state(self) -> LoginState:
+        return self._history.state
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether the store is being written."""
+        return self._storing.locked()
+
+    def work(self, step: Step, now: Moment) -> Work:
+        """What `step` is when it begins `now`."""
+        login = self._state.login
+        match step:
+            case Renew(why=why):
+                attempt = facts.AttemptStarted(login=login, at=now, why=why)
+                return Work("renew", attempt, partial(self._renew, now), self._renewal_broke)
+            case Verify():
+                question = facts.VerificationStarted(login=login, at=now)
+                return Work("verify", question, self._verify, self._verification_broke)
+            case Look(place=place):
+                look = facts.LookStarted(login=login, at=now, place=place)
+                broke = partial(self._place_broke, place, "a bug in look")
+                return Work("look", look, partial(self._look, place), broke)
+            case Deliver(place=place):
+                delivery = facts.DeliveryStarted(login=login, at=now, place=place)
+                broke = partial(self._place_broke, place, "a bug in deliver")
+                return Work("deliver", delivery, partial(self._deliver, step), broke)
+            case Save():
+                return Work("save", None, self._save_again, self._saving_broke)
+            case _:
+                assert_never(step)
+
+    async def _renew(self, started: Moment) -> Sequence[LoginFact]:
+        await self._save(self._state)
+        outcome = await self._source.renew(self._state.held, verify=self._state.policy.verify)
+        now = self._now()
+        took = now.boot - started.boot
+        ended: LoginFact
+        if isinstance(outcome, Refusal):
+            ended = self._renewal_failed(outcome, now, took)
+        else:
+            ended = facts.Renewed(
+                login=self._state.login,
+                at=now,
+                credential=outcome.believed.credential,
+                clock=outcome.believed.clock,
+                verdict=outcome.verdict,
+                oddities=outcome.believed.oddities,
+                took=took,
+                draw=self._draw(),
+            )
+        # Saved before anybody is given it: a crash in between must not make it a stranger's.
+        await self._save(fold(self._state, ended))
+        return [ended]
+
+    async def _verify(self) -> Sequence[LoginFact]:
+        held = self._state.held
+        if held is None:
+            return ()
+        verdict = await self._source.ask(held)
+        login, now = self._state.login, self._now()
+        verified = facts.Verified(
+            login=login, at=now, digest=held.digest, verdict=verdict, draw=self._draw()
+        )
+        if not fold(self._state, verified).is_superseded(now):
+            return [verified]
+        detail = f"{held.registry} refuses a login that it took before"
+        refusal = Refusal(reason=Reason.SUPERSEDED, detail=detail)
+        return [verified, self._renewal_failed(refusal, now)]
+
+    async def _look(self, place: Place) -> Sequence[LoginFact]:
+        held = self._state.held
+        if held is None:
+            return ()
+        seen = await self._outputs[place.output].read(place, held, spared(self._state, place))
+        if isinstance(seen, Found):
+            seen = replace(seen, settled=seen.settled and self._state.held is held)
+        return [looked(self._state, place, seen, self._now())]
+
+    async def _deliver(self, step: Deliver) -> Sequence[LoginFact]:
+        place, held = step.place, self._state.held
+        if held is None:
+            return ()
+        delivery = Delivery(
+            login=self._state.login,
+            credential=held,
+            ours=self._state.ours,
+            former=self._state.former_registries,
+            if_foreign=self._if_foreign(step),
+        )
+        outcome = await self._outputs[place.output].deliver(place, delivery)
+        login, now = self._state.login, self._now()
+        match outcome:
+            case Put(changed=changed, notices=notices):
+                known = self._state.places.get(place)
+                return [
+                    facts.Delivered(
+                        login=login,
+                        at=now,
+                        place=place,
+                        digest=held.digest,
+                        changed=changed,
+                        repaired=known.drift if known and changed else None,
+                        notices=notices,
+                    )
+                ]
+            case Foreign(digest=digest):
+                cause = facts.Cause.REPLACED
+                return [facts.Drifted(login=login, at=now, place=place, cause=cause, digest=digest)]
+            case Pending() | Failed():
+                return [seen_at(login, place, outcome, now)]
+            case _:
+                assert_never(outcome)
+
+    def _if_foreign(self, step: Deliver) -> IfForeign:
+        if step.replace_foreign:
+            return IfForeign.REPLACE
+        return IfForeign.ASK if spared(self._state, step.place) is None else IfForeign.SPARE
+
+    async def _save_again(self) -> Sequence[LoginFact]:
+        await self._save(self._state)
+        return ()
+
+    async def _save(self, state: LoginState) -> None:
+        """Have `state` kept; where that fails, even by a bug, nothing else is lost."""
+        with self._history.bounded("save", self._saving_broke):
+            async with self._storing:
+                now = self._now()
+                saved = put_down(
+                    state, fingerprint=self._fingerprint, boot_id=self._world.boot_id, now=now
+                )
+                failed = await self._world.store.save(saved)
+            if failed is None:
+                self._history.happened(facts.StateSaved(login=state.login, at=now))
+            else:
+                self._history.happened(self._not_saved(failed, now))
+
+    def _renewal_failed(
+        self, refusal: Refusal, now: Moment, took: timedelta = timedelta(0)
+    ) -> LoginFact:
+        return facts.RenewalFailed(
+            login=self._state.login,
+            at=now,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            retry_after=refusal.retry_after,
+            clock=refusal.clock,
+            took=took,
+            draw=self._draw(),
+            remaining=self._state.remaining(now) if self._state.held else None,
+        )
+
+    def _not_saved(self, failed: Failed, now: Moment) -> LoginFact:
+        login, reason, detail = self._state.login, failed.reason, failed.detail
+        return facts.StateNotSaved(login=login, at=now, reason=reason, detail=detail)
+
+    # What a bug in a step is told as.
+
+    def _renewal_broke(self, now: Moment) -> LoginFact:
+        refusal = Refusal(reason=Reason.INTERNAL_ERROR, detail="a bug in renew")
+        return self._renewal_failed(refusal, now)
+
+    def _verification_broke(self, now: Moment) -> LoginFact:
+        return facts.Verified(
+            login=self._state.login,
+            at=now,
+            digest=self._state.held.digest if self._state.held else facts.NO_DIGEST,
+            verdict=Verdict.INCONCLUSIVE,
+            draw=self._draw(),
+        )
+
+    def _place_broke(self, place: Place, detail: str, now: Moment) -> LoginFact:
+        bug = Failed(reason=Reason.INTERNAL_ERROR, detail=detail)
+        return seen_at(self._state.login, place, bug, now)
+
+    def _saving_broke(self, now: Moment) -> LoginFact:
+        return self._not_saved(Failed(reason=Reason.INTERNAL_ERROR, detail="a bug in save"), now)
+
+    def _draw(self) -> float:
+        return self._world.random.random()
+
+    def _now(self) -> Moment:
+        return self._world.clock.now()
