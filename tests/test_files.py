@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from lightkeeper.core.reasons import Reason
+from lightkeeper.files import Seen
 from lightkeeper.paths import FileFailure
 from tests.fakes.disk import GID, UID, Disk, failing
 from tests.filing import (
@@ -36,13 +37,13 @@ WRITES = {"create", "write", "truncate", "rename", "rename_new", "exchange", "un
 def test_reads_what_a_file_holds() -> None:
     disk = a_disk(b"theirs ")
 
-    assert a_writer(disk).read(the_file(disk)) == b"theirs "
+    assert a_writer(disk).read(the_file(disk)).data == b"theirs "
 
 
 def test_reads_none_where_there_is_no_file() -> None:
     disk = a_disk(None)
 
-    assert a_writer(disk).read(the_file(disk)) is None
+    assert a_writer(disk).read(the_file(disk)) == Seen(None, None)
 
 
 def test_a_missing_file_is_made_for_its_owner_alone_6_2() -> None:

@@ -15,10 +15,11 @@ from typing import TypeVar
 
 import pytest
 
-from lightkeeper.adapters.docker_file import EDIT_KEPT, FileOptions, FileWriters
+from lightkeeper.adapters.docker_file import FileOptions, FileWriters
 from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.docker_config import parse
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved, put_down
 from lightkeeper.paths import REASONS, Paths
@@ -274,7 +275,7 @@ def test_an_edit_that_a_kill_catches_in_the_middle_is_in_the_file_or_kept_beside
 
             assert not was_edited or "edit.io" in str(_everything(disk))
             assert isinstance(done, Put)
-            assert (EDIT_KEPT in done.notices) == bool(litter(disk))
+            assert (Notice.EDIT_KEPT in done.notices) == bool(litter(disk))
             kept += bool(litter(disk))
         else:
             break

@@ -7,11 +7,16 @@ at: if it is not what was read, it goes back at once, and all starts again from 
     read ─► change ─► new file ─► still as read? ─► swap ─► what came out is what was read?
       ▲                                no │                     no │            yes │
       └───────────────────────────── start again ◄── swap back ◄───┘     unlink it, read back
+
+Between swap and undo others see a file without those edits, and what they make of it buries them.
+The undo takes microseconds; but a swap that meets a rename on its way waits for the directory, for
+milliseconds if the other is at it again and again. So it lets others rename first.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +38,9 @@ It is asked again about what was written, and must then leave it.
 
 _TRIES: Final = 3000
 """Some seconds: enough to outlast a writer that never rests but for the disk."""
+_PATIENCE: Final = 50
+"""Looks at a directory where somebody has a new file ready: under a millisecond in all, since a
+crash of theirs can have left it there."""
 _UNSUPPORTED: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
@@ -43,9 +51,14 @@ class Replaced(Struct, frozen=True, kw_only=True):
     changed: bool
     before: Stat | None
     """The file as it was found; None if there was none."""
+    after: Stat | None
+    alone: bool
+    """Whether nobody else changed it from `before` to `after`."""
 
 
-class _Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True):
+    """What a file held, and its state when it was opened for that; None if there was none."""
+
     data: bytes | None
     stat: Stat | None
 
@@ -61,11 +74,11 @@ class Files:
         self._unsynced = set[tuple[int, int, str]]()
         self._kept: dict[tuple[int, int, str], int] = {}
 
-    def read(self, file: RealFile) -> bytes | None:
-        """What the file holds; None if there is none."""
+    def read(self, file: RealFile) -> Seen:
+        """The file as it is."""
         with told(file.directory), self._opened(file.directory) as directory:
             self._sweep_once(directory, file)
-            return self._look(directory, file.name).data
+            return self._look(directory, file.name)
 
     def replace(
         self, file: RealFile, change: Change, *, mode: int = 0o600, in_place: bool = False
@@ -75,17 +88,25 @@ class Files:
         A file that is there keeps its mode; a new one has `mode`. `in_place` writes over the old
         content, which readers can see half done: for what is mounted and cannot be swapped.
         """
-        changed = False
-        first: _Seen | None = None
+        changed, alone = False, True
+        first: Seen | None = None
+        data: bytes | None = None
         with told(file.directory), self._opened(file.directory) as directory:
             self._sweep_once(directory, file)
             for _ in range(_TRIES):
                 seen = self._look(directory, file.name)
                 first = first or seen
+                alone = alone and data in (None, seen.data)
                 data = change(seen.data)
                 if data is None:
                     self._sync(directory, file)
-                    return Replaced(data=seen.data, changed=changed, before=first.stat)
+                    return Replaced(
+                        data=seen.data,
+                        changed=changed,
+                        before=first.stat,
+                        after=seen.stat,
+                        alone=alone,
+                    )
                 if in_place and seen.stat is not None:
                     is_in = self._overwrite(directory, file.name, seen.data, seen.stat, data)
                 else:
@@ -108,16 +129,16 @@ class Files:
             with suppress(OSError):
                 self._fs.close(directory)
 
-    def _look(self, directory: int, name: str) -> _Seen:
+    def _look(self, directory: int, name: str) -> Seen:
         try:
             data, found = self._fs.read(directory, name, MAX_BYTES + 1)
         except FileNotFoundError:
-            return _Seen(None, None)
+            return Seen(None, None)
         if not stat.S_ISREG(found.mode):
             raise FileFailure(Reason.UNSAFE_PATH, f"{name} is not a regular file")
-        return _Seen(data, found)
+        return Seen(data, found)
 
-    def _swap_in(self, directory: int, file: RealFile, seen: _Seen, data: bytes, mode: int) -> bool:
+    def _swap_in(self, directory: int, file: RealFile, seen: Seen, data: bytes, mode: int) -> bool:
         """Put a new file in the place of the old one; False if somebody else was faster."""
         fs, name, old = self._fs, file.name, seen.stat
         if old is not None and old.uid != self._uid:
@@ -137,6 +158,8 @@ class Files:
             raise
         self._unsynced.add(file.key)
         try:
+            if old is not None:
+                self._let_others_rename(directory, name)
             is_in = self._is_as(directory, name, old) and self._swap(directory, ready, name, old)
         except OSError:
             self._discard(directory, file, ready)
@@ -192,6 +215,14 @@ class Files:
             return old is None
         return old is not None and _is_same(found, old)
 
+    def _let_others_rename(self, directory: int, name: str) -> None:
+        """Wait a moment for whoever has a new file ready and is about to rename it."""
+        # As docker, podman and their like name it.
+        ready = re.compile(rf"(\.tmp-)?{re.escape(name)}[0-9]+")
+        for _ in range(_PATIENCE):
+            if not any(map(ready.fullmatch, self._fs.names(directory))):
+                return
+
     def _swap(self, directory: int, ready: str, name: str, old: Stat | None) -> bool:
         """Bring the new file under the name; False if there is no old one any more, or is one."""
         fs = self._fs
@@ -210,7 +241,7 @@ class Files:
             fs.rename(directory, ready, name)
         return True
 
-    def _is_kept(self, directory: int, ready: str, name: str, old: _Seen, own: Stat) -> bool:
+    def _is_kept(self, directory: int, ready: str, name: str, old: Seen, own: Stat) -> bool:
         """Look at what came out: let it go if it is what was read, else give it back."""
         fs = self._fs
         try:
@@ -236,7 +267,7 @@ class Files:
                 return False
             put_in, out = out, came
 
-    def _is_still(self, directory: int, name: str, found: Stat, seen: _Seen) -> bool:
+    def _is_still(self, directory: int, name: str, found: Stat, seen: Seen) -> bool:
         """Whether what was found is what was seen, to the last byte.
 
         Of two files that follow each other within a tick of the clock, number, size and time can be

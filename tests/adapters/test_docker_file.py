@@ -12,18 +12,14 @@ from threading import Event, Thread
 import pytest
 
 from lightkeeper.adapters.docker_file import (
-    EDIT_KEPT,
-    HARD_LINK,
-    SECTIONS_LOST,
-    WIDE_MODE,
     DockerFile,
     FileOptions,
     FileWriters,
 )
 from lightkeeper.adapters.workers import Threads
 from lightkeeper.core.credential import Credential, Digest
-from lightkeeper.core.docker_config import Notice
 from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.paths import Paths
 from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Pending, Put
@@ -59,6 +55,11 @@ def read(disk: Disk, held: Credential = FIRST) -> Found | Pending | Failed:
     return writers_of(disk).read(PATH, held, None)
 
 
+def told(*notices: Notice) -> Put:
+    """A delivery that changed the file, about which there is something to say."""
+    return Put(changed=True, notices=frozenset(notices))
+
+
 def auths(disk: Disk) -> set[str]:
     return set(json.loads(disk.content(PATH) or b"{}").get("auths", {}))
 
@@ -90,7 +91,7 @@ def test_what_is_missing_is_found_to_be_missing() -> None:
 def test_missing_directories_are_made_6_1() -> None:
     disk = Disk()
 
-    assert deliver(disk) == Put(changed=True, notices=frozenset({Notice.FIRST_ENTRY}))
+    assert deliver(disk) == told(Notice.FIRST_ENTRY)
     assert disk.lstat(HOME).mode & 0o777 == 0o700
 
 
@@ -127,7 +128,7 @@ def test_a_runtime_directory_that_is_not_there_is_pending() -> None:
 def test_a_file_that_others_may_read_is_told_and_keeps_its_mode_6_53() -> None:
     disk = a_disk(FOREIGN, mode=0o644)
 
-    assert deliver(disk) == Put(changed=True, notices=frozenset({WIDE_MODE}))
+    assert deliver(disk) == told(Notice.WIDE_MODE)
     assert disk.lstat(PATH).mode & 0o777 == 0o644
 
 
@@ -136,7 +137,7 @@ def test_a_hard_link_that_is_broken_is_told_once_6_56() -> None:
     disk.add_dir(HOME).names["config.json"].nlink = 2
     writers = writers_of(disk)
 
-    assert deliver(disk, writers=writers) == Put(changed=True, notices=frozenset({HARD_LINK}))
+    assert deliver(disk, writers=writers) == told(Notice.HARD_LINK)
     assert deliver(disk, writers=writers) == Put(changed=False, notices=frozenset())
 
 
@@ -144,19 +145,19 @@ def test_an_edit_that_a_crash_left_beside_the_file_is_told() -> None:
     disk = a_disk(FOREIGN, mode=0o600)
     disk.add_file(f"{HOME}/{PREFIX}ffff-1-eeee", b"{}")
 
-    assert deliver(disk) == Put(changed=True, notices=frozenset({EDIT_KEPT}))
+    assert deliver(disk) == told(Notice.EDIT_KEPT)
     found = read(disk)
     assert isinstance(found, Found)
-    assert found.notices == {EDIT_KEPT}
+    assert found.notices == {Notice.EDIT_KEPT}
 
 
 def test_what_podman_strips_is_told_once_and_not_put_back_6_63() -> None:
     disk = a_disk(b'{"auths": {"ghcr.io": {}}, "credsStore": "pass", "proxies": {}}', mode=0o600)
     writers = writers_of(disk)
-    assert deliver(disk, writers=writers) == Put(changed=True, notices=frozenset())
+    assert deliver(disk, writers=writers) == told(Notice.STORE_SHADOWS)
     disk.add_file(PATH, FOREIGN)
 
-    assert deliver(disk, writers=writers) == Put(changed=True, notices=frozenset({SECTIONS_LOST}))
+    assert deliver(disk, writers=writers) == told(Notice.SECTIONS_LOST)
     assert deliver(disk, writers=writers) == Put(changed=False, notices=frozenset())
     assert set(json.loads(disk.content(PATH) or b"")) == {"auths"}
 
@@ -225,6 +226,16 @@ def test_withdrawing_takes_ours_and_nothing_else() -> None:
     assert auths(disk) == {"ghcr.io"}
 
 
+def test_withdrawing_is_done_in_place_where_that_is_asked_for() -> None:
+    disk = holding(FIRST)
+    was = disk.lstat(PATH).ino
+    arguments = PATH, [FIRST.registry], [FIRST.digest]
+
+    assert writers_of(disk).withdraw(*arguments, FileOptions(in_place=True)) is True
+    assert disk.lstat(PATH).ino == was
+    assert auths(disk) == set()
+
+
 @pytest.mark.parametrize("ours", [[], [Digest("0" * 16)]])
 def test_withdrawing_leaves_what_is_not_known_to_be_ours(ours: list[Digest]) -> None:
     disk = holding(THEIRS)
@@ -241,7 +252,7 @@ def test_withdrawing_where_there_is_nothing_is_no_failure() -> None:
 
 
 def test_two_logins_with_one_registry_in_one_file_are_told_who_keeps_it() -> None:
-    disk = a_disk(FOREIGN)
+    disk = a_disk(FOREIGN, mode=0o600)
     writers = writers_of(disk)
     deliver(disk, writers=writers)
 
@@ -272,10 +283,20 @@ def test_a_login_that_is_gone_keeps_no_registry_from_others() -> None:
     writers = writers_of(disk)
     deliver(disk, writers=writers)
 
-    writers.forget_all_but([OTHER])
+    writers.forget_all_but([(OTHER, PATH)])
 
     outcome = deliver(disk, a_delivery(SECOND_ONE, login=OTHER), writers=writers)
     assert isinstance(outcome, Put)
+
+
+def test_a_login_that_goes_elsewhere_keeps_no_registry_from_others() -> None:
+    disk = a_disk(FOREIGN)
+    writers = writers_of(disk)
+    deliver(disk, writers=writers)
+
+    writers.forget_all_but([(LOGIN, "/home/ci/elsewhere.json"), (OTHER, PATH)])
+
+    assert isinstance(deliver(disk, a_delivery(SECOND_ONE, login=OTHER), writers=writers), Put)
 
 
 def together(disk: Disk, *works: Callable[[], object]) -> None:
@@ -353,8 +374,9 @@ def test_of_what_is_written_at_once_each_login_has_its_own_outcome() -> None:
 # On workers.
 
 
-def output(disk: Disk, workers: Threads) -> DockerFile:
+def output(disk: Disk, workers: Threads, login: LoginName = LOGIN) -> DockerFile:
     return DockerFile(
+        login,
         OutputName("docker_config"),
         PATH,
         replaces_foreign=True,
@@ -372,6 +394,30 @@ async def test_an_output_has_its_one_file_as_its_place() -> None:
     assert list(one.places()) == [place]
     assert await one.deliver(place, a_delivery()) == Put(changed=True, notices=frozenset())
     assert await one.read(place, FIRST, None) == Found(digest=FIRST.digest, settled=True)
+
+
+async def test_two_logins_look_at_one_file_at_the_same_time() -> None:
+    """Neither is told that the other's look has not returned."""
+    disk, looking, go_on = a_disk(FOREIGN), Event(), Event()
+
+    def wait() -> None:
+        looking.set()
+        assert go_on.wait(10)
+
+    before(disk, "open_dir", wait)
+    workers = Threads()
+    place = Place(OutputName("docker_config"), PATH)
+    one, other = output(disk, workers), output(disk, workers, OTHER)
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(one.read(place, FIRST, None), name="first")
+        await asyncio.to_thread(looking.wait, 10)
+        second = tasks.create_task(other.read(place, SECOND_ONE, None), name="second")
+        await asyncio.sleep(0)
+        go_on.set()
+
+    assert isinstance(first.result(), Found)
+    assert isinstance(second.result(), Found)
 
 
 async def test_a_file_system_that_hangs_holds_up_nobody_else() -> None:

@@ -39,6 +39,21 @@ class Inline:
         return work()
 
 
+class Slow(Inline):
+    """Workers that say when they begin with some work, and wait until they may."""
+
+    def __init__(self) -> None:
+        self.before = dict[str, tuple[asyncio.Event, asyncio.Event]]()
+
+    async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
+        outcome = await super().run(name, work, deadline)
+        if name in self.before:
+            started, go_on = self.before[name]
+            started.set()
+            await go_on.wait()
+        return outcome
+
+
 @dataclass
 class Listener:
     """What the watch told, and a wait for it."""
@@ -47,9 +62,12 @@ class Listener:
     blind: list[str] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     workers: Inline = field(default_factory=Inline)
+    is_news: Callable[[str], bool] = lambda _: True
 
     def watch(self) -> InotifyWatch:
-        return InotifyWatch(self.workers, self._touched, self._blind)
+        return InotifyWatch(
+            self.workers, is_news=self.is_news, touched=self._touched, blind=self._blind
+        )
 
     def _touched(self, path: str) -> None:
         self.touched.append(path)
@@ -76,8 +94,10 @@ class Listener:
 
 
 @asynccontextmanager
-async def watching(*paths: Path) -> AsyncIterator[Listener]:
-    listener = Listener()
+async def watching(
+    *paths: Path, is_news: Callable[[str], bool] = lambda _: True, workers: Inline | None = None
+) -> AsyncIterator[Listener]:
+    listener = Listener(is_news=is_news, workers=workers or Inline())
     watch = listener.watch()
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
@@ -154,6 +174,64 @@ async def test_a_reader_is_no_change(file: Path, proof: Path) -> None:
         await listener.nothing_but(proof=proof)
 
 
+async def test_what_is_no_news_is_not_told(file: Path, proof: Path) -> None:
+    async with watching(file, proof, is_news=lambda path: path == str(proof)) as listener:
+        rename_over(file)
+
+        await listener.nothing_but(proof=proof)
+
+
+async def test_it_asks_about_a_link_only_once_it_watches_where_it_leads_now(
+    file: Path, tmp_path: Path
+) -> None:
+    """What changes there after the answer is heard."""
+    link, other = tmp_path / "config.json", tmp_path / "other"
+    link.symlink_to(file)
+    other.mkdir()
+    answers = list[str]()
+
+    def is_news(path: str) -> bool:
+        if not answers:
+            rename_over(other / "config.json")
+        answers.append(path)
+        return len(answers) > 1
+
+    async with watching(link, is_news=is_news) as listener:
+        new_link = tmp_path / "new"
+        new_link.symlink_to(other / "config.json")
+        new_link.rename(link)
+        await listener.until_touched(link)
+
+
+async def test_what_is_heard_while_it_asks_is_asked_about_again(file: Path) -> None:
+    """The answer may be older than the event."""
+    workers, started, go_on = Slow(), asyncio.Event(), asyncio.Event()
+    workers.before = {f"heard {file}": (started, go_on)}
+    answers = [False, True]
+
+    async with watching(file, is_news=lambda _: answers.pop(0), workers=workers) as listener:
+        rename_over(file)
+        await started.wait()
+        rename_over(file)
+        await turns()
+        go_on.set()
+        await listener.until_touched(file)
+
+
+async def test_a_path_that_hangs_is_told_and_holds_up_no_other(file: Path, proof: Path) -> None:
+    hung = file.with_name("hung")
+    workers, started, go_on = Slow(), asyncio.Event(), asyncio.Event()
+    workers.before = {f"heard {hung}": (started, go_on)}
+    workers.late = f"heard {hung}"
+
+    async with watching(hung, proof, workers=workers) as listener:
+        hung.touch()
+        await started.wait()
+        await listener.nothing_but(proof=proof)
+        go_on.set()
+        await listener.until_touched(hung)
+
+
 async def test_two_files_of_a_directory_are_told_apart(file: Path) -> None:
     other = file.with_name("auth.json")
 
@@ -226,6 +304,34 @@ async def test_a_directory_that_comes_later_is_found_by_the_next_look(
         later.write_text("{}")
         await listener.until_touched(later)
         task.cancel()
+
+    assert listener.blind == []
+
+
+@pytest.mark.parametrize("way", ["later", "later/and/deeper"])
+async def test_a_directory_that_comes_later_is_watched_at_once(tmp_path: Path, way: str) -> None:
+    """A delivery makes it, and a job may log out a second after."""
+    later = tmp_path / way / "config.json"
+
+    async with watching(later) as listener:
+        later.parent.mkdir(parents=True)
+        await listener.until_touched(later)
+        await turns()
+        listener.forget()
+        later.write_text("{}")
+        await listener.until_touched(later)
+
+    assert listener.blind == []
+
+
+async def test_a_directory_that_a_link_leads_nowhere_for_is_waited_for(tmp_path: Path) -> None:
+    link = tmp_path / "docker"
+    link.symlink_to(tmp_path / "missing")
+    path = link / "config.json"
+
+    async with watching(path) as listener:
+        (tmp_path / "missing").mkdir()
+        await listener.until_touched(path)
 
     assert listener.blind == []
 

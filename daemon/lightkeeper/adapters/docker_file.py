@@ -7,18 +7,18 @@ file's queue: whoever writes takes along all that waits, and each is told its ow
 from __future__ import annotations
 
 import stat
-from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeAlias, TypeVar, assert_never
 
 from msgspec import Struct, field
 
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_config import Document, MalformedDocument, parse, put, take_out
 from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Files, Replaced
 from lightkeeper.paths import FileFailure, NotYet, Paths, RealFile
@@ -30,6 +30,7 @@ from lightkeeper.ports import (
     IfForeign,
     Pending,
     Put,
+    Stat,
     Workers,
 )
 
@@ -37,15 +38,6 @@ T = TypeVar("T")
 
 _DEADLINE: Final = timedelta(seconds=10)
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-
-HARD_LINK: Final = "hard_link"
-"""The file had another name, which keeps the old content."""
-WIDE_MODE: Final = "wide_mode"
-"""Others than its owner may read the file."""
-SECTIONS_LOST: Final = "sections_lost"
-"""Settings beside the entries are gone since the last delivery, as after a `podman login`."""
-EDIT_KEPT: Final = "edit_kept"
-"""A crash caught somebody's edit in the middle: it is kept beside the file."""
 
 
 class FileOptions(Struct, frozen=True, kw_only=True):
@@ -57,17 +49,27 @@ class FileOptions(Struct, frozen=True, kw_only=True):
 
 
 class _Job(Struct):
+    path: str
     delivery: Delivery
     outcome: Put | Foreign | Pending | Failed | None = None
     wrote: bool = False
+    notices: set[Notice] = field(default_factory=set)
+
+
+_Sight: TypeAlias = Stat | tuple[int, int, str]
+"""A file as it was seen at some time; where there was none, the key of its place."""
+
+
+Served: TypeAlias = tuple[LoginName, str]
+"""A login and the path of one of its outputs."""
 
 
 class _Queue(Struct):
     """What waits for one real file."""
 
     writing: Lock = field(default_factory=Lock)
-    waiting: deque[_Job] = field(default_factory=deque)
-    owners: dict[RegistryHost, LoginName] = field(default_factory=dict)
+    waiting: list[_Job] = field(default_factory=list)
+    owners: dict[RegistryHost, Served] = field(default_factory=dict)
     sections: frozenset[str] = frozenset()
     """What stood beside the entries when the file was last looked at."""
 
@@ -79,52 +81,89 @@ class FileWriters:
         self._files = files
         self._paths = paths
         self._queues: dict[tuple[int, int, str], _Queue] = {}
+        self._known: dict[str, _Sight] = {}
+        """By path, what every login has looked at or is going to, and our own doing since."""
 
-    def forget_all_but(self, logins: Collection[LoginName]) -> None:
-        """Let go of the hosts that other logins owned in files."""
+    def forget_all_but(self, served: Collection[Served]) -> None:
+        """Let go of the hosts that whoever is served no more owned in files."""
         for queue in tuple(self._queues.values()):
             for host, owner in tuple(queue.owners.items()):
-                if owner not in logins:
+                if owner not in served:
                     queue.owners.pop(host, None)
 
     def read(
-        self, path: str, held: Credential, spared: Collection[Digest] | None
+        self,
+        path: str,
+        held: Credential,
+        spared: Collection[Digest] | None,
+        options: FileOptions | None = None,
     ) -> Found | Pending | Failed:
         """What the file holds for the registry of `held`; see the port."""
-        return _outcome(partial(self._read, path, held, spared))
+        return _outcome(partial(self._read, path, held, spared, options or FileOptions()))
 
     def deliver(
         self, path: str, delivery: Delivery, options: FileOptions
     ) -> Put | Foreign | Pending | Failed:
         """Put the credential into the file, along with all that waits for the same one."""
-        return _outcome(partial(self._deliver, path, _Job(delivery), options))
+        return _outcome(partial(self._deliver, _Job(path, delivery), options))
+
+    def is_news(self, path: str) -> bool:
+        """Whether somebody else may have changed the file since this was asked last.
+
+        The watch hears of our own deliveries as well: they are no news to any login.
+        """
+        return _outcome(partial(self._is_news, path)) is not False
 
     def withdraw(
-        self, path: str, hosts: Collection[RegistryHost], ours: Collection[Digest]
+        self,
+        path: str,
+        hosts: Collection[RegistryHost],
+        ours: Collection[Digest],
+        options: FileOptions | None = None,
     ) -> bool | Pending | Failed:
         """Take our entries for `hosts` out of the file; whether there were any."""
-        return _outcome(partial(self._withdraw, path, hosts, ours))
+        return _outcome(partial(self._withdraw, path, hosts, ours, options or FileOptions()))
 
-    def _read(self, path: str, held: Credential, spared: Collection[Digest] | None) -> Found:
+    def _read(
+        self,
+        path: str,
+        held: Credential,
+        spared: Collection[Digest] | None,
+        options: FileOptions,
+    ) -> Found:
         file = self._paths.find(path)
-        document = parse(self._files.read(file) if file else None)
-        left = file is not None and self._files.edits_kept(file) > 0
+        seen = self._files.read(file) if file else None
+        if file and seen:
+            self._known.setdefault(path, seen.stat or file.key)
+        document = parse(seen.data if seen else None)
+        after = put(document, [held], spared)
+        notices = {notice for notice in after.notices if NOTICES[notice].lasts}
+        if file and seen:
+            notices |= self._beside(file, seen.stat, options)
         return Found(
             digest=document.holds(held.registry),
-            settled=not put(document, [held], spared).is_changed,
-            notices=frozenset({EDIT_KEPT} if left else ()),
+            settled=not after.is_changed,
+            notices=frozenset(notices),
         )
 
-    def _deliver(
-        self, path: str, job: _Job, options: FileOptions
-    ) -> Put | Foreign | Pending | Failed:
-        file = self._paths.make(path)
+    def _is_news(self, path: str) -> bool:
+        file = self._paths.find(path)
+        if file is None:
+            return True
+        # A delivery under way has moved the file, and not yet said so.
+        with self._queues.setdefault(file.key, _Queue()).writing:
+            seen = self._files.read(file).stat or file.key
+            known, self._known[path] = self._known.get(path), seen
+        return known != seen
+
+    def _deliver(self, job: _Job, options: FileOptions) -> Put | Foreign | Pending | Failed:
+        file = self._paths.make(job.path)
         queue = self._queues.setdefault(file.key, _Queue())
         queue.waiting.append(job)
         with queue.writing:
             if job.outcome is None:
                 # Emptied and not swapped for another: one that is added meanwhile is not lost.
-                jobs = [queue.waiting.popleft() for _ in range(len(queue.waiting))]
+                jobs = [queue.waiting.pop(0) for _ in range(len(queue.waiting))]
                 self._write_for(file, queue, jobs, options)
         return job.outcome or Failed(reason=Reason.INTERNAL_ERROR, detail="the writer failed")
 
@@ -133,52 +172,71 @@ class FileWriters:
     ) -> None:
         """Give each job its outcome."""
         admitted = [job for job in jobs if self._admit(queue, job)]
-        notices = set[str]()
+        notices = set[Notice]()
 
         def change(data: bytes | None) -> bytes | None:
             document = _merged(parse(data), admitted)
-            notices.update(document.notices)
             sections = frozenset(each.key for each in (*document.before, *document.after))
             if queue.sections - sections:
-                notices.add(SECTIONS_LOST)
+                notices.add(Notice.SECTIONS_LOST)
             queue.sections = sections
             return document.data
 
         def write() -> Replaced:
-            return self._files.replace(file, change, mode=options.mode, in_place=options.in_place)
+            done = self._files.replace(file, change, mode=options.mode, in_place=options.in_place)
+            self._account_for(file, jobs, done)
+            return done
 
         replaced = _outcome(write)
         for job in admitted:
             if isinstance(replaced, Replaced):
-                told = notices | self._notices(file, replaced)
+                told = job.notices | notices | self._notices(file, replaced, options)
                 done = Put(changed=job.wrote, notices=frozenset(told))
                 job.outcome = job.outcome or done
             else:
                 job.outcome = replaced
 
+    def _account_for(self, file: RealFile, jobs: Iterable[_Job], done: Replaced) -> None:
+        """Whoever knew the file as it was before knows it as it is, if that is our doing alone."""
+        before, after = done.before or file.key, done.after or file.key
+        for job in jobs:
+            self._known.setdefault(job.path, before)
+        if done.alone:
+            for path, known in tuple(self._known.items()):
+                if known == before:
+                    self._known[path] = after
+
     def _admit(self, queue: _Queue, job: _Job) -> bool:
         """Whether no other login keeps the same registry in this file."""
         login, host = job.delivery.login, job.delivery.credential.registry
-        owner = queue.owners.setdefault(host, login)
+        owner, _ = queue.owners.setdefault(host, (login, job.path))
         if owner == login:
             return True
         detail = f"logins {owner} and {login} both have {host}; {owner} keeps this place"
         job.outcome = Failed(reason=Reason.CONFLICT, detail=detail)
         return False
 
-    def _notices(self, file: RealFile, replaced: Replaced) -> set[str]:
+    def _notices(self, file: RealFile, replaced: Replaced, options: FileOptions) -> set[Notice]:
+        found = self._beside(file, replaced.before, options)
+        if replaced.changed and replaced.before is not None and replaced.before.nlink > 1:
+            found.add(Notice.HARD_LINK)
+        return found
+
+    def _beside(self, file: RealFile, seen: Stat | None, options: FileOptions) -> set[Notice]:
+        """What is to be said of the file whatever it holds."""
         found = set()
         if self._files.edits_kept(file):
-            found.add(EDIT_KEPT)
-        if replaced.before is not None:
-            if replaced.changed and replaced.before.nlink > 1:
-                found.add(HARD_LINK)
-            if replaced.before.mode & _OTHERS:
-                found.add(WIDE_MODE)
+            found.add(Notice.EDIT_KEPT)
+        if seen is not None and seen.mode & _OTHERS & ~options.mode:
+            found.add(Notice.WIDE_MODE)
         return found
 
     def _withdraw(
-        self, path: str, hosts: Collection[RegistryHost], ours: Collection[Digest]
+        self,
+        path: str,
+        hosts: Collection[RegistryHost],
+        ours: Collection[Digest],
+        options: FileOptions,
     ) -> bool:
         file = self._paths.find(path)
         if file is None:
@@ -191,7 +249,7 @@ class FileWriters:
             return document.data
 
         with self._queues.setdefault(file.key, _Queue()).writing:
-            return self._files.replace(file, change).changed
+            return self._files.replace(file, change, in_place=options.in_place).changed
 
 
 class DockerFile:
@@ -199,6 +257,7 @@ class DockerFile:
 
     def __init__(
         self,
+        login: LoginName,
         name: OutputName,
         path: str,
         *,
@@ -210,6 +269,7 @@ class DockerFile:
         self.name = name
         self.replaces_foreign = replaces_foreign
         self._path = path
+        self._login = login
         self._options = options
         self._writers = writers
         self._workers = workers
@@ -223,13 +283,15 @@ class DockerFile:
     ) -> Found | Pending | Failed:
         """What the file holds for the registry of `held`; see the port."""
         return await self._workers.run(
-            place.name, partial(self._writers.read, self._path, held, spared), _DEADLINE
+            f"{self._login} {place.name}",
+            partial(self._writers.read, self._path, held, spared, self._options),
+            _DEADLINE,
         )
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
         """Put the credential into the file and read it back."""
         work = partial(self._writers.deliver, self._path, delivery, self._options)
-        return await self._workers.run(f"{delivery.login} {place.name}", work, _DEADLINE)
+        return await self._workers.run(f"{self._login} {place.name}", work, _DEADLINE)
 
 
 def _merged(document: Document, jobs: Iterable[_Job]) -> Document:
@@ -241,7 +303,9 @@ def _merged(document: Document, jobs: Iterable[_Job]) -> Document:
         if _steps_back(document, delivery):
             job.outcome = Foreign(digest=document.holds(host))
             continue
-        job.wrote = job.wrote or _put(document, delivery).is_changed
+        after = _put(document, delivery)
+        job.wrote = job.wrote or after.is_changed
+        job.notices |= after.notices
         wanted.append(delivery)
     for delivery in wanted:
         document = _put(document, delivery)

@@ -153,4 +153,5 @@ def _stat(found: os.stat_result) -> Stat:
         found.st_gid,
         found.st_size,
         found.st_mtime_ns,
+        found.st_ctime_ns,
     )

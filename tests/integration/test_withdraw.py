@@ -1,0 +1,143 @@
+"""Entries are taken out of files that can only be written in place, as long as they are named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.process import Simulated, clean_environment, command, simulator
+
+FOREIGN = {"ghcr.io": {"auth": "dTpw"}}
+
+
+@dataclass
+class Host:
+    """A host whose file holds what `once` has delivered."""
+
+    folder: Path
+    lightsail: Simulated
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def hosts(self) -> set[str]:
+        return set(json.loads(self.file.read_text())["auths"])
+
+    def configure(self, *, name: str = "config.json", in_place: bool) -> None:
+        (self.folder / "config.yaml").write_text(
+            f"state_dir: {self.folder}/state\nsocket: {self.folder}/control.sock\nlogins:\n"
+            "  - {name: prod, region: eu-central-1, outputs: [{type: docker_config,"
+            f" path: {self.folder}/{name}, in_place: {str(in_place).lower()}}}]}}\n"
+        )
+
+    def run(self, word: str, *, within: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        arguments = (word, "--config", str(self.folder / "config.yaml"))
+        if not within:
+            return command(self.folder, self.lightsail.environment, *arguments)
+        return subprocess.run(
+            [*within, sys.executable, "-m", "lightkeeper", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**clean_environment(self.folder), **self.lightsail.environment},
+        )
+
+
+@pytest.fixture(scope="module")
+def lightsail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    with simulator(tmp_path_factory.mktemp("simulator")) as running:
+        yield running
+
+
+@pytest.fixture
+def host(lightsail: Simulated, tmp_path: Path) -> Host:
+    one = Host(tmp_path, lightsail)
+    one.file.write_text(json.dumps({"auths": FOREIGN}))
+    one.file.chmod(0o600)
+    one.configure(in_place=True)
+    assert one.run("once").returncode == 0
+    assert one.hosts == {*FOREIGN, lightsail.registry}
+    return one
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_file_is_written_in_place_if_its_output_says_so(host: Host, *, in_place: bool) -> None:
+    was = host.file.stat().st_ino
+    host.configure(in_place=in_place)
+
+    done = host.run("withdraw")
+
+    assert done.stdout == f"prod: {host.file}: taken out\n"
+    assert done.returncode == 0
+    assert host.hosts == {*FOREIGN}
+    assert (host.file.stat().st_ino == was) is in_place
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
+def test_a_file_that_is_mounted_alone_is_left_with_advice_until_it_is_named(host: Host) -> None:
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("mount namespaces are not to be had here")
+    bind = f'mount --bind {host.file} {host.file}; exec "$@"'
+    within = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", bind, "sh")
+    host.configure(name="another.json", in_place=True)
+
+    failed = host.run("withdraw", within=within)
+
+    assert failed.returncode == 1
+    assert f"prod: {host.file}: failed, single_file_mount: " in failed.stdout
+    assert "set in_place: true" in failed.stdout
+    assert host.lightsail.registry in host.hosts
+
+    host.configure(in_place=True)
+
+    done = host.run("withdraw", within=within)
+
+    assert done.stdout == f"prod: {host.file}: taken out\n"
+    assert host.hosts == {*FOREIGN}
+
+
+def test_a_second_time_there_is_nothing_to_take_out_and_that_is_said(host: Host) -> None:
+    host.run("withdraw")
+
+    again = host.run("withdraw")
+
+    assert again.returncode == 0
+    assert again.stdout.endswith("/state, so nothing is to be taken out\n")
+
+
+def test_a_login_that_never_came_is_forgotten_with_true_words(
+    lightsail: Simulated, tmp_path: Path
+) -> None:
+    host = Host(tmp_path, lightsail)
+    host.configure(in_place=False)
+    lightsail.order("faults", {"name": "AccessDeniedException"})
+    host.run("once")
+
+    done = host.run("withdraw")
+
+    assert done.stdout == "prod: nothing was ever delivered; it is forgotten\n"
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root")
+@pytest.mark.parametrize("word", ["withdraw", "status", "check", "once"])
+def test_root_is_told_how_to_be_the_user_whose_state_it_is(host: Host, word: str) -> None:
+    os.chown(host.folder / "state", 65534, 65534)
+
+    done = host.run(word)
+
+    assert done.returncode == 1
+    assert "run it as that " in done.stderr
+    assert host.lightsail.registry in host.hosts
+    if word != "once":
+        assert f"sudo -u nobody lightkeeper {word} --state-dir {host.folder}/state" in done.stderr
