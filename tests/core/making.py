@@ -16,6 +16,7 @@ from lightkeeper.core.credential import Credential, Digest, RegistryHost, Secret
 from lightkeeper.core.facts import Cause, LoginFact, LoginName, OutputName, Place, Why
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import Reason
@@ -172,7 +173,7 @@ def seen(
     *,
     place: Place = HERE,
     settled: bool = True,
-    notices: frozenset[str] = frozenset(),
+    notices: frozenset[Notice] = frozenset(),
 ) -> facts.PlaceRead:
     return facts.PlaceRead(
         login=LOGIN, at=at(when), place=place, digest=digest, settled=settled, notices=notices
@@ -208,7 +209,7 @@ def delivered(
     place: Place = HERE,
     changed: bool = True,
     repaired: Cause | None = None,
-    notices: frozenset[str] = frozenset(),
+    notices: frozenset[Notice] = frozenset(),
 ) -> facts.Delivered:
     return facts.Delivered(
         login=LOGIN,

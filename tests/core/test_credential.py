@@ -12,6 +12,7 @@ from lightkeeper.core.credential import (
     RegistryHost,
     Secret,
     digest_of,
+    is_loopback,
     registry_host,
 )
 
@@ -173,3 +174,16 @@ def test_a_credential_outlives_one_that_expires_earlier_and_not_its_equal() -> N
     assert long.outlives(short)
     assert not short.outlives(long)
     assert not short.outlives(short)
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        *(("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("[::1]", True)),
+        *(("localhost", True), ("Localhost", True)),
+        *(("0.0.0.0", False), ("::", False), ("", False), ("10.0.0.1", False)),  # noqa: S104
+        *(("host.example", False), ("localhost.example", False), ("127.0.0.1.example", False)),
+    ],
+)
+def test_loopback_is_told_by_name_or_address(host: str, own: bool) -> None:  # noqa: FBT001
+    assert is_loopback(host) is own

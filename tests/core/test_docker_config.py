@@ -10,10 +10,10 @@ from lightkeeper.core.credential import Credential, RegistryHost, Secret, digest
 from lightkeeper.core.docker_config import (
     MAX_BYTES,
     MalformedDocument,
-    Notice,
     parse,
     put,
 )
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 
 HOST = RegistryHost("123456789012.dkr.ecr.eu-central-1.amazonaws.com")
@@ -323,7 +323,7 @@ def test_the_first_entry_of_all_is_told(before: str) -> None:
     "before", ['{"auths": {"a": {}}}', '{"credsStore": "x"}', '{"credHelpers": {"h": "x"}}']
 )
 def test_an_entry_that_is_not_the_first_or_changes_no_keychain_is_not(before: str) -> None:
-    assert notices(before) == set()
+    assert Notice.FIRST_ENTRY not in notices(before)
 
 
 def test_a_healthy_document_gives_nothing_to_say() -> None:

@@ -47,10 +47,10 @@ def test_what_people_were_told_is_noted_with_its_word_place_and_detail() -> None
         return Note(at=NOON + when, fact=fact, word=word, place=place, detail=detail)
 
     assert state.notes == (
-        note(SECOND, "RenewalFailed", "tls", detail="x" * 200),
-        note(MINUTE, "Drifted", "removed", HERE.name),
-        note(HOUR, "Delivered", "removed", HERE.name),
-        note(2 * HOUR, "DeliveryFailed", "read_only", HERE.name, "y"),
+        note(SECOND, "renewal_failed", "tls", detail="x" * 200),
+        note(MINUTE, "place_drifted", "removed", HERE.name),
+        note(HOUR, "place_delivered", "removed", HERE.name),
+        note(2 * HOUR, "delivery_failed", "read_only", HERE.name, "y"),
     )
 
 
@@ -65,11 +65,11 @@ def test_a_renewal_is_noted_with_its_verdict_and_a_request_and_a_verdict_too() -
     )
 
     assert [(note.fact, note.word) for note in state.notes] == [
-        ("RenewalRequested", ""),
-        ("Renewed", "accepted"),
-        ("Renewed", ""),
-        ("Verified", "rejected"),
-        ("Surprised", "internal_error"),
+        ("renewal_requested", ""),
+        ("credential_renewed", "accepted"),
+        ("credential_renewed", ""),
+        ("credential_verified", "rejected"),
+        ("surprised", "internal_error"),
     ]
 
 

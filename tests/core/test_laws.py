@@ -14,6 +14,7 @@ from lightkeeper.core.facts import Cause, LoginFact, Why
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.news import is_news
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import Deliver, Renew, plan
 from lightkeeper.core.policy import Policy
@@ -117,7 +118,7 @@ CREDENTIALS = st.sampled_from(
 SOME_PLACES = st.sampled_from([HERE, THERE, NOWHERE])
 DIGESTS = st.sampled_from([FIRST.digest, SECOND_ONE.digest, FOREIGN])
 DRAWS = st.floats(0, 1, exclude_max=True)
-NOTICES = st.frozensets(st.sampled_from("ab"))
+NOTICES = st.frozensets(st.sampled_from(Notice))
 SPANS = st.timedeltas(NONE, HOUR)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginFact
 from lightkeeper.core.news import is_news
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 from tests.core.making import (
@@ -160,7 +161,8 @@ def test_a_repair_is_said(cause: Cause) -> None:
 
 
 def test_what_is_to_be_said_of_a_place_is_said_once() -> None:
-    one, two = frozenset({"a"}), frozenset({"a", "b"})
+    one = frozenset({Notice.WIDE_MODE})
+    two = one | {Notice.HELPER_SHADOWS}
     state = delivered_to(HERE)
 
     assert told(state, seen(notices=one), seen(notices=one), seen(notices=two), seen()) == [
@@ -185,7 +187,7 @@ def test_a_place_that_cannot_be_there_yet_is_said_once() -> None:
     "fact",
     [
         delivered(place=NOWHERE, repaired=Cause.REMOVED),
-        seen(place=NOWHERE, notices=frozenset({"a"})),
+        seen(place=NOWHERE, notices=frozenset({Notice.WIDE_MODE})),
         pending(place=NOWHERE),
     ],
 )

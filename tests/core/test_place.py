@@ -11,6 +11,7 @@ from lightkeeper.core import place as places
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.facts import Cause
 from lightkeeper.core.failure import Failure, failed
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
 from tests.core.making import (
@@ -112,13 +113,22 @@ def test_another_failure_lasts_until_a_delivery_succeeds() -> None:
     assert done.failure is None
 
 
-def test_what_was_noticed_at_a_place_is_kept_over_reads_and_replaced_by_a_delivery() -> None:
-    read = places.read(NEW, seen(notices=frozenset({"a"})), FIRST)
-    read = places.read(read, seen(notices=frozenset({"b"})), FIRST)
-    assert read.notices == {"a", "b"}
+def test_what_lasts_at_a_place_is_what_the_last_look_found() -> None:
+    read = places.read(NEW, seen(notices=frozenset({Notice.WIDE_MODE})), FIRST)
+    assert read.notices == {Notice.WIDE_MODE}
 
-    done = places.delivered(read, delivered(notices=frozenset({"c"})))
-    assert done.notices == {"c"}
+    read = places.read(read, seen(notices=frozenset({Notice.HELPER_SHADOWS})), FIRST)
+    assert read.notices == {Notice.HELPER_SHADOWS}
+
+
+def test_what_a_delivery_mended_is_told_until_the_next_one() -> None:
+    done = places.delivered(NEW, delivered(notices=frozenset({Notice.ALIAS_REMOVED})))
+
+    read = places.read(done, seen(notices=frozenset({Notice.WIDE_MODE})), FIRST)
+    assert read.notices == {Notice.ALIAS_REMOVED, Notice.WIDE_MODE}
+
+    done = places.delivered(read, delivered(notices=frozenset({Notice.WIDE_MODE})))
+    assert done.notices == {Notice.WIDE_MODE}
 
 
 def test_a_place_that_cannot_be_there_yet_has_no_failure_and_is_tried_again() -> None:

@@ -11,6 +11,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginFact, Why
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import Deliver, Look, Step, plan
+from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 from tests.core.making import (
     HERE,
@@ -90,6 +91,26 @@ def test_a_place_that_holds_it_is_read_each_minute() -> None:
     assert steps(state, MINUTE - MICRO) == ()
     assert steps(state, MINUTE) == (LOOK,)
     assert wakes(state, SECOND) == wakes(delivered_to(), SECOND)
+
+
+@pytest.mark.parametrize("foreign", [(), (drifted(SECOND), verified(SECOND))])
+def test_a_look_that_failed_is_made_again_at_the_next_heartbeat(
+    foreign: tuple[LoginFact, ...],
+) -> None:
+    """What was written there meanwhile must not wait for the next poll."""
+    state = after(holding(KEEPS_FOREIGN), delivered(), round_ended(), *foreign)
+    state = after(state, touched(HOUR), looking(HOUR), not_delivered(HOUR, Reason.TIMEOUT))
+
+    assert steps(state, HOUR + 10 * SECOND - MICRO) == ()
+    assert wakes(state, HOUR) == wakes(delivered_to(), HOUR), "it needs no bell of its own"
+    assert steps(state, HOUR + 10 * SECOND) == (LOOK,)
+
+
+def test_a_conflict_that_lasts_is_looked_at_each_minute() -> None:
+    state = after(holding(KEEPS_FOREIGN), delivered(), drifted(HOUR))
+
+    assert steps(state, HOUR + MINUTE - MICRO) == ()
+    assert steps(state, HOUR + MINUTE) == (LOOK,)
 
 
 @pytest.mark.parametrize("fact", [looking(SECOND), delivering(SECOND)])

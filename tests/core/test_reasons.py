@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, Caps, Failing, Reason
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Caps, Failing, Reason
 
 OF_ATTEMPTS = (
     "throttled service_error network timeout tls proxy access_denied unauthenticated"
@@ -21,7 +21,9 @@ OF_DELIVERIES = (
     " single_file_mount other_owner contended conflict internal_error"
 )
 
-TABLES = pytest.mark.parametrize("table", [RENEWAL, DELIVERY], ids=["renewal", "delivery"])
+TABLES = pytest.mark.parametrize(
+    "table", [RENEWAL, DELIVERY, STORE], ids=["renewal", "delivery", "store"]
+)
 
 
 def test_the_words_are_those_that_alerts_and_runbooks_know() -> None:
@@ -36,6 +38,18 @@ def test_every_reason_may_occur_somewhere() -> None:
 
 def test_only_what_can_happen_to_both_is_in_both_tables() -> None:
     assert RENEWAL.keys() & DELIVERY.keys() == {Reason.TIMEOUT, Reason.INTERNAL_ERROR}
+
+
+def test_a_state_is_a_file_like_any_other_save_that_nobody_else_writes_it() -> None:
+    assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT}
+
+
+def test_a_state_is_not_told_to_be_a_docker_config() -> None:
+    """Nor that readers could see half of it, which are none."""
+    said = " ".join(failing.advice for failing in STORE.values())
+
+    assert "Docker" not in said
+    assert "in_place" not in said
 
 
 @TABLES
@@ -55,7 +69,7 @@ def test_no_two_reasons_are_told_alike_save_for_bugs(table: Mapping[Reason, Fail
     assert len({failing.advice for failing in table.values()}) == len(table)
 
 
-@pytest.mark.parametrize("table", [RENEWAL, DELIVERY], ids=["renewal", "delivery"])
+@TABLES
 def test_the_tables_cannot_be_changed(table: Mapping[Reason, Failing]) -> None:
     assert not hasattr(table, "__setitem__")
 

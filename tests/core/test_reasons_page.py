@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lightkeeper.core.reasons import DELIVERY, RENEWAL
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 
@@ -33,6 +33,12 @@ def test_each_reason_of_an_attempt_has_its_advice_and_its_longest_waits() -> Non
 def test_each_reason_of_a_delivery_has_its_advice() -> None:
     assert section("Of a delivery") == [
         [f"`{reason}`", failing.advice] for reason, failing in DELIVERY.items()
+    ]
+
+
+def test_each_reason_of_saving_has_its_advice() -> None:
+    assert section("Of saving the state") == [
+        [f"`{reason}`", failing.advice] for reason, failing in STORE.items()
     ]
 
 

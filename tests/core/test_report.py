@@ -14,6 +14,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import Cause, OutputName, Place, Why
 from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import (
@@ -279,9 +280,12 @@ def test_an_output_with_one_place_of_unknown_content_has_no_expiry() -> None:
 
 
 def test_drift_and_notices_of_a_place_are_told() -> None:
-    noticed = delivered(notices=frozenset({"b", "a"}))
+    noticed = delivered(notices=frozenset({Notice.FIRST_ENTRY, Notice.WIDE_MODE}))
 
-    assert place_of(after(held_by(HERE), noticed)).notices == ("a", "b")
+    assert place_of(after(held_by(HERE), noticed)).notices == (
+        Notice.WIDE_MODE,
+        Notice.FIRST_ENTRY,
+    )
     assert place_of(after(served(HERE), drifted(HOUR)), HOUR).drift is Cause.REPLACED
 
 
@@ -405,17 +409,25 @@ def test_people_are_told_why_a_place_is_not_ready() -> None:
     told = [
         unready(report([(state, "")], at(when)), every_place=True)[-1].sentence
         for state, when in [
+            (keeping(HERE), NONE),
+            (held_by(HERE), LIFETIME),
             (held_by(HERE), NONE),
             (after(held_by(HERE), pending()), NONE),
             (after(served(HERE), drifted(HOUR)), HOUR),
+            (after(served(HERE), drifted(HOUR, Cause.REMOVED, digest=None)), HOUR),
             (served(HERE), LIFETIME),
         ]
     ]
 
+    somebody = "prod at /a/config.json: somebody else"
+    asked = "the registry is asked, and it is to be repaired after 13:00:05Z."
     assert told == [
-        "prod at /a/config.json: what is held is not there yet.",
-        "prod at /a/config.json: /run/user/1",
-        "prod at /a/config.json: somebody else replaced our entry; it is repaired.",
+        "prod at /a/config.json: waits for the first login: none is held that could be put there.",
+        "prod at /a/config.json: waits for the next login: the one that is held has expired.",
+        "prod at /a/config.json: what is held is not there yet; its delivery comes next.",
+        "prod at /a/config.json: /run/user/1; looked for again from 12:00:10Z on.",
+        f"{somebody} replaced our entry; {asked}",
+        f"{somebody} removed our entry; it is to be repaired at 13:00:01Z.",
         "prod at /a/config.json: it holds a credential that has expired.",
     ]
 

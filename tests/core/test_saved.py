@@ -14,9 +14,10 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Secret
 from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.news import is_news
 from lightkeeper.core.plan import Renew, Verify, next_renewal, plan
 from lightkeeper.core.reasons import RENEWAL, Reason
-from lightkeeper.core.saved import Saved, SavedCredential, begin, left_behind, put_down, take_up
+from lightkeeper.core.saved import Saved, SavedCredential, begin, put_down, take_up
 from lightkeeper.core.state import LoginState
 from tests.core.making import (
     BOOT,
@@ -28,7 +29,6 @@ from tests.core.making import (
     MINUTE,
     NONE,
     NOON,
-    NOWHERE,
     POLICY,
     SECOND,
     SECOND_ONE,
@@ -89,6 +89,41 @@ def test_a_restart_of_the_daemon_forgets_nothing_that_is_needed() -> None:
     assert again.next_attempt == HELD.next_attempt
     assert again.refused_attempt == BOOT + 3 * HOUR
     assert again.last_success == NOON + 3 * HOUR
+
+
+def test_a_restart_of_the_daemon_knows_why_the_last_attempt_failed() -> None:
+    again = restarted(HELD, 4 * HOUR, 5 * HOUR)
+
+    assert HELD.failure is not None
+    assert again.failure is not None
+    assert replace(again.failure, said=HELD.failure.said) == HELD.failure
+    assert is_news(again, failed(5 * HOUR, again.failure.reason)), "a new process says it again"
+
+
+def test_a_failure_whose_reason_is_not_known_here_is_forgotten() -> None:
+    """It was saved by another version."""
+    saved = put(HELD, 4 * HOUR)
+    assert saved.failure is not None
+    saved = replace(saved, failure=replace(saved.failure, reason="of_another_version"))
+
+    again = take_up(saved, POLICY, boot_id="boot-1", now=at(5 * HOUR))
+
+    assert (again.failure, again.next_attempt) == (None, HELD.next_attempt)
+
+
+def test_a_kernel_that_does_not_say_which_start_it_is_may_have_been_started_anew() -> None:
+    """Two starts without a name must not be taken for one: waits would last for months."""
+    month = timedelta(days=30)
+    state = replace(HELD, last_attempt=BOOT + month, next_attempt=BOOT + month + MINUTE)
+    saved = put_down(
+        state, fingerprint=SOURCE, boot_id="", now=Moment(wall=NOON + month, boot=BOOT + month)
+    )
+    now = Moment(wall=NOON + month + HOUR, boot=MINUTE)
+
+    again = take_up(saved, POLICY, boot_id="", now=now)
+
+    assert again.last_attempt == MINUTE - HOUR
+    assert again.next_attempt == 2 * MINUTE - HOUR
 
 
 def test_a_held_credential_costs_no_call_after_a_restart() -> None:
@@ -293,13 +328,6 @@ def test_a_damaged_credential_is_refused_as_it_is_read(field: str, value: object
 def test_a_damaged_clock_is_refused_as_it_is_read() -> None:
     with pytest.raises(ValueError, match="must be aware UTC"):
         replace(put(holding()), wall=NAIVE)
-
-
-def test_places_that_are_configured_no_more_are_told() -> None:
-    saved = put(holding(HERE, THERE))
-
-    assert left_behind(saved, frozenset({HERE, NOWHERE})) == ((THERE.output, THERE.name),)
-    assert left_behind(saved, frozenset({HERE, THERE})) == ()
 
 
 def test_a_login_of_the_same_source_begins_where_it_ended() -> None:

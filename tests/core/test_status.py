@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
-from lightkeeper.core.facts import Cause
+from lightkeeper.core.facts import Cause, LoginName
+from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report
@@ -65,6 +67,7 @@ def test_a_login_is_told_in_the_types_of_json() -> None:
         "region": "eu-central-1",
         "registry": "registry.test",
         "sentence": "without another renewal the login lasts until 00:00Z (5 h 35 min)",
+        "ready": True,
         "valid": True,
         "fresh": True,
         "accepted": "accepted",
@@ -93,7 +96,7 @@ def test_an_output_is_told_with_its_places() -> None:
         HELD,
         not_delivered(HOUR, place=HERE),
         drifted(HOUR, Cause.REMOVED, place=THERE, digest=None),
-        delivered(HOUR, place=THERE, repaired=Cause.REMOVED, notices=frozenset({"shadowed"})),
+        delivered(HOUR, place=THERE, repaired=Cause.REMOVED, notices=frozenset({Notice.WIDE_MODE})),
     )
 
     (told,) = login_of(state, 2 * HOUR)["outputs"]
@@ -121,8 +124,15 @@ def test_an_output_is_told_with_its_places() -> None:
         "expires": "2026-01-02T00:00:00Z",
         "failure": None,
         "pending": None,
+        "waits": None,
         "drift": None,
-        "notices": ["shadowed"],
+        "notices": [
+            {
+                "notice": "wide_mode",
+                "level": "warning",
+                "advice": NOTICES[Notice.WIDE_MODE].advice,
+            }
+        ],
     }
 
 
@@ -154,7 +164,7 @@ def test_facts_are_told_with_their_word_and_place() -> None:
 
     assert last == {
         "at": "2026-01-01T13:00:00Z",
-        "fact": "DeliveryFailed",
+        "fact": "delivery_failed",
         "word": "read_only",
         "place": "/a/config.json",
         "detail": "/a: read-only",
@@ -165,6 +175,24 @@ def test_the_document_says_when_and_whether_all_is_well() -> None:
     assert document_of(HELD, HOUR)["at"] == "2026-01-01T13:00:00Z"
     assert document_of(HELD, HOUR)["ready"] is True
     assert document_of(EMPTY)["ready"] is False
+
+
+def test_each_login_says_whether_it_is_ready() -> None:
+    bad = replace(EMPTY, login=LoginName("bad"))
+
+    told = as_document(report([(HELD, ""), (bad, "")], at(HOUR)))
+
+    assert told["ready"] is False
+    assert [(one["login"], one["ready"]) for one in told["logins"]] == [
+        ("prod", True),
+        ("bad", False),
+    ]
+
+
+def test_a_state_that_is_too_new_to_be_saved_over_is_told_as_what_it_is() -> None:
+    told = login_of(after(HELD, not_saved(HOUR, Reason.MALFORMED)), HOUR)["unsaved"]
+
+    assert "A newer Lightkeeper saved this state" in told["advice"]
 
 
 def test_no_secret_is_in_it() -> None:

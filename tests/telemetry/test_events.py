@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Oddity, Verdict
 from lightkeeper.core.facts import Cause, Renewed
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.telemetry import journal
 from lightkeeper.telemetry.events import EVENTS, Fact
@@ -24,18 +25,18 @@ from tests.telemetry.test_journal import say_everything
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
 ON_EVERY_LINE = {"event", "level", "timestamp"}
-NOTICES = frozenset({"hard_linked"})
+MENDED, WRONG = frozenset({Notice.ALIAS_REMOVED}), frozenset({Notice.HELPER_SHADOWS})
 
 
 def test_an_event_is_a_snake_case_word_of_its_own() -> None:
-    names = [event.name for event in EVENTS.values()] + list(journal.EVENTS)
+    names = [kind.event for kind in EVENTS] + list(journal.EVENTS)
 
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
 
 
 def test_the_page_has_a_row_for_each_event_with_its_meaning() -> None:
-    meanings = {event.name: event.meaning for event in EVENTS.values()}
+    meanings = {kind.event: event.meaning for kind, event in EVENTS.items()}
     meanings |= {name: meaning for name, (_, meaning) in journal.EVENTS.items()}
 
     assert {name: row[2] for name, row in rows().items()} == meanings
@@ -82,7 +83,8 @@ def variants() -> Iterator[Fact]:
     yield replace(making.failed(), remaining=HOUR)
     yield making.failed(reason=Reason.ACCESS_DENIED)
     yield making.verified(verdict=Verdict.ACCEPTED)
-    yield making.seen(notices=NOTICES)
-    yield making.delivered(repaired=Cause.REMOVED, notices=NOTICES)
+    for notices in (MENDED, WRONG):
+        yield making.seen(notices=notices)
+        yield making.delivered(repaired=Cause.REMOVED, notices=notices)
     yield making.not_delivered(reason=Reason.TIMEOUT)
     yield replace(making.round_ended(), failing=1)

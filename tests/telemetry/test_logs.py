@@ -97,7 +97,7 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     with logging_to(terminal, "console"):
         say()
 
-    assert "place_delivered" in terminal.getvalue()
+    assert "delivered to" in terminal.getvalue()
     assert "\x1b[" not in terminal.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -14,6 +15,7 @@ from lightkeeper.core.answer import Oddity
 from lightkeeper.core.facts import Cause, LoginFact
 from lightkeeper.core.fold import fold
 from lightkeeper.core.news import is_news
+from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
@@ -109,10 +111,29 @@ def test_a_step_of_the_clocks_is_nobodys_line() -> None:
 
 def test_what_somebody_else_did_to_a_place_is_told() -> None:
     drifted = line_of(making.drifted(cause=Cause.REVERTED))
-    repaired = line_of(making.delivered(repaired=Cause.REVERTED, notices=frozenset({"shadowed"})))
+    repaired = line_of(making.delivered(repaired=Cause.REVERTED))
 
     assert (drifted["cause"], drifted["level"]) == ("reverted", "warning")
-    assert (repaired["repaired"], repaired["notices"]) == ("reverted", ["shadowed"])
+    assert (repaired["repaired"], repaired["level"]) == ("reverted", "info")
+
+
+@pytest.mark.parametrize("fact", [making.seen, making.delivered])
+def test_what_is_noticed_at_a_place_is_told_with_what_to_do(fact: Callable[..., Fact]) -> None:
+    found = {Notice.HELPER_SHADOWS, Notice.FIRST_ENTRY}
+
+    line = line_of(fact(notices=frozenset(found)))
+
+    assert line["level"] == "warning"
+    assert line["notices"] == ["helper_shadows", "first_entry"]
+    assert line["advice"] == " ".join(NOTICES[Notice(word)].advice for word in line["notices"])
+
+
+def test_what_was_only_mended_is_no_warning() -> None:
+    mended = frozenset({Notice.ALIAS_REMOVED})
+
+    assert line_of(making.delivered(notices=mended))["level"] == "info"
+    assert line_of(making.seen(notices=mended))["level"] == "info"
+    assert line_of(making.seen())["level"] == "debug"
 
 
 PERSON, WAITING = "error", "warning"
@@ -208,9 +229,7 @@ def test_another_reason_or_another_place_is_another_failure() -> None:
 def test_what_is_no_news_is_not_said_but_for_debugging() -> None:
     told = [line["event"] for line in lines_of(*EXAMPLES.values(), news=False)]
 
-    assert told == [
-        EVENTS[kind].name for kind in EXAMPLES if EVENTS[kind].level(made(kind)) == "debug"
-    ]
+    assert told == [kind.event for kind in EXAMPLES if EVENTS[kind].level(made(kind)) == "debug"]
     assert lines_of(*EXAMPLES.values(), news=False, level="info") == []
 
 

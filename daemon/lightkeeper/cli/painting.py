@@ -1,43 +1,75 @@
-"""Logins on a terminal, in colour: how much of each is left, and how its places stand."""
+"""Logins on a terminal, in colour: a bar for what is left of each, and the lines on how it stands.
+
+Nothing is cut short: what is wider than the terminal goes on in the next line.
+"""
 
 from __future__ import annotations
 
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-_MARKS: Final = {"ok": ("✓ ", "green"), "pending": ("… ", "yellow"), "failing": ("✗ ", "red")}
+from lightkeeper.cli.standing import Line, Tone, lines, mark
+
+_SIGNS: Final = {
+    Tone.PLAIN: ("", "", ""),
+    Tone.QUIET: ("", "", "dim"),
+    Tone.GOOD: ("✓ ", "green", ""),
+    Tone.WAITING: ("… ", "yellow", ""),
+    Tone.ODD: ("! ", "yellow", ""),
+    Tone.WRONG: ("✗ ", "red", ""),
+}
+"""What stands before a line, in which colour, and the style of the line itself."""
+_BAR: Final = 40
+_NARROWEST: Final = 20
+"""What is left for a text where a terminal is hardly wider than what stands before it."""
+_SPAN: Final = re.compile(r"\(\d[^()]{0,20}\)")
+_HARD_SPACE: Final = "\xa0"
 
 
-def painted(login: dict[str, Any]) -> Table:
-    """A login of the status document as a few rows, a bar in the first."""
-    table = Table.grid(padding=(0, 2))
-    color = "green" if login["fresh"] else "yellow" if login["valid"] else "red"
-    bar = ProgressBar(
-        total=login["lifetime_seconds"] or 1.0,
-        completed=login["remaining_seconds"],
-        width=30,
-        complete_style=color,
-        finished_style=color,
-    )
-    table.add_row(Text(login["login"], "bold"), bar, Text(login["sentence"]))
-    registry = login["registry"] or "no registry known yet"
-    due = f"renewal due {login['due']}" if login["due"] else ""
-    table.add_row("", Text(due, "dim"), Text(registry, "dim"))
-    if failure := login["failure"]:
-        said = f"{failure['reason']}: {failure['detail']}\n{failure['advice']}"
-        table.add_row("", Text(f"failing since {failure['since']}", "red"), Text(said))
-    for place in (place for output in login["outputs"] for place in output["places"]):
-        table.add_row("", Text.assemble(_MARKS[place["state"]], place["state"]), *_place(place))
-    return table
+class Painted:
+    """A login of the status document, to be printed with rich."""
+
+    def __init__(self, login: Mapping[str, Any]) -> None:
+        self._login = login
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """As many lines as the width asks for."""
+        yield self._head()
+        for line in (Line(self._login["sentence"]), *lines(self._login)):
+            yield from _wrapped(line, options.max_width)
+
+    def _head(self) -> Table:
+        login, word = self._login, mark(self._login)
+        _, color, _ = _SIGNS[word.tone]
+        bar = ProgressBar(
+            total=login["lifetime_seconds"] or 1.0,
+            completed=login["remaining_seconds"],
+            width=_BAR,
+            complete_style=color,
+            finished_style=color,
+        )
+        head = Table.grid(padding=(0, 2))
+        head.add_column()
+        head.add_column(overflow="fold")
+        head.add_column(no_wrap=True)
+        head.add_row(bar, Text(login["login"], "bold"), Text(word.text, color))
+        return head
 
 
-def _place(place: dict[str, Any]) -> list[Text]:
-    text = Text(place["place"])
-    if failure := place["failure"]:
-        text.append(f"\n{failure['reason']}: {failure['detail']}\n{failure['advice']}", "red")
-    if place["pending"]:
-        text.append(f"\n{place['pending']}", "dim")
-    return [text]
+def _wrapped(line: Line, width: int) -> Iterator[Text]:
+    sign, color, style = _SIGNS[line.tone]
+    before = "  " * line.depth
+    # A duration in brackets is read as one word.
+    text = _SPAN.sub(lambda span: span[0].replace(" ", _HARD_SPACE), line.text)
+    room = max(_NARROWEST, width - len(before) - len(sign))
+    for part in textwrap.wrap(text, room, expand_tabs=False, break_on_hyphens=False):
+        said = part.replace(_HARD_SPACE, " ")
+        yield Text.assemble(before, (sign, color), (said, style), overflow="fold")
+        sign = " " * len(sign)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lightkeeper.cli.painting import painted
+from lightkeeper.cli.painting import Painted
 from lightkeeper.cli.words import told
 from lightkeeper.core.status import as_document
 
@@ -45,12 +45,15 @@ class Screen:
         address = self._daemon.address
         served = f"http://{address}/  (metrics, status)" if address else "nowhere"
         head = Text.assemble(("Lightkeeper demo", "bold"), f"   {served}   Ctrl-C ends it\n")
-        return Group(Text(""), head, *map(painted, logins), Text(""), _facts(logins))
+        return Group(Text(""), head, *map(Painted, logins), Text(""), _facts(logins))
 
 
 def _facts(logins: list[dict[str, Any]]) -> RenderableType:
     facts = sorted((fact for login in logins for fact in login["facts"]), key=lambda one: one["at"])
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for fact in facts[-_LAST:]:
         said, *detail = told(fact)
         table.add_row(Text(fact["at"], "dim"), Text(said), Text("  ".join(detail), "dim"))

@@ -1,32 +1,23 @@
-"""What facts are called for people, and how a command says that it cannot."""
+"""How facts and failures are put into words, and tables into columns."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-FACTS: Final = {
-    "Renewed": "renewed",
-    "RenewalFailed": "renewal failed",
-    "RenewalRequested": "renewal requested",
-    "Verified": "registry asked",
-    "Drifted": "entry changed by somebody else",
-    "Delivered": "delivered",
-    "DeliveryFailed": "delivery failed",
-    "Surprised": "bug caught",
-}
-"""By the name that the status document has for them."""
+_SIGNS: Final = "━╸╺✓✗…"
+"""What stands in a picture and in no ASCII."""
 
 
 def told(fact: Mapping[str, str]) -> list[str]:
-    """A fact of the status document: what it is called, and what goes with it."""
-    name, word = fact["fact"], fact["word"]
-    if name == "Delivered" and word:
-        # The word is what somebody did to our entry; the line before has said it.
-        return ["repaired", fact["place"]]
+    """A fact of the status document: what the log calls it, in words, and what goes with it."""
+    word = fact["word"]
+    if fact["fact"] == "place_delivered" and word:
+        word = "repaired"  # what somebody did to our entry stands in the line before
     rest = (word, fact["place"], fact["detail"])
-    return [FACTS.get(name, name), *(part for part in rest if part)]
+    return [fact["fact"].replace("_", " "), *(part for part in rest if part)]
 
 
 def cannot(command: str, why: str) -> None:
@@ -34,17 +25,35 @@ def cannot(command: str, why: str) -> None:
     sys.stderr.write(f"lightkeeper {command}: {why}\n")
 
 
+def in_words(exc: OSError) -> str:
+    """What the system refused, and on which file, without its number."""
+    why = exc.strerror or str(exc) or type(exc).__name__
+    return f"{exc.filename}: {why}" if exc.filename else why
+
+
+def is_painted() -> bool:
+    """Whether output goes to a terminal that shows colours, bars and signs."""
+    if not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        return False
+    try:
+        _SIGNS.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: with rich on a terminal, in plain columns elsewhere."""
-    if sys.stdout.isatty():
+    """A table: painted on a terminal, in plain columns elsewhere."""
+    if is_painted():
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, header_style="bold", pad_edge=False)
         for head in heads:
             table.add_column(head, overflow="fold")  # a path that is cut short tells nothing
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # brackets in a path are no markup
         Console().print(table)
         return
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
-from enum import StrEnum, unique
 from typing import Final
 
 from msgspec import Struct
@@ -17,39 +16,17 @@ from msgspec.structs import replace
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_entry import Form, aim, digest_in, is_broken
 from lightkeeper.core.docker_schema import SECTIONS, fits
+from lightkeeper.core.docker_shadow import shadows
 from lightkeeper.core.json_document import Layout, MalformedDocument, Member, read
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 
-__all__ = ["MAX_BYTES", "Document", "MalformedDocument", "Notice", "parse", "put", "take_out"]
+__all__ = ["MAX_BYTES", "Document", "MalformedDocument", "parse", "put", "take_out"]
 
 MAX_BYTES: Final = 1 << 20
 """The config of a hundred registries has a tenth of it."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-
-@unique
-class Notice(StrEnum):
-    """What is said once about a document: what was mended in it, or what is wrong with the rest."""
-
-    BYTE_ORDER_MARK = "byte_order_mark"
-    """It began with one, which no client can read: taken off."""
-    AUTHS_FOLDED = "auths_folded"
-    """It had `auths` more than once or in another case, which clients read differently: now one."""
-    ALIAS_REMOVED = "alias_removed"
-    """Another spelling of our host was there, which clients take by chance: removed."""
-    PATH_ENTRY_RENEWED = "path_entry_renewed"
-    """An entry for the repository itself is there, which podman and crane prefer: kept fresh."""
-    SHADOWING_ENTRY = "shadowing_entry"
-    """An entry for another path of our host is there, and stays."""
-    FIRST_ENTRY = "first_entry"
-    """Ours is the first: docker no longer looks for a keychain of its own accord."""
-    BROKEN_FOREIGN_ENTRY = "broken_foreign_entry"
-    """An entry that is not ours, and stays, makes crane and docker-py fail, maybe docker too."""
-    UNUSABLE_SECTION = "unusable_section"
-    """A value of the wrong type is there, and stays: docker sends nothing, and crane fails."""
-
-
 _MENDED: Final = frozenset({Notice.BYTE_ORDER_MARK, Notice.AUTHS_FOLDED})
 """What `parse` finds and any write mends."""
 
@@ -161,6 +138,7 @@ def put(
     if added and not document.entries and not any(_names_a_helper(each) for each in sections):
         notices.add(Notice.FIRST_ENTRY)
     entries += added
+    notices |= shadows(sections, auths)
     if any(is_broken(entry.value) for entry in entries):
         notices.add(Notice.BROKEN_FOREIGN_ENTRY)
     if not all(fits(each.value, SECTIONS.get(each.key.casefold())) for each in sections):

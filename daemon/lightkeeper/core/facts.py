@@ -1,16 +1,20 @@
-"""What happened: frozen values that move the state, make the log lines and count in the metrics."""
+"""What happened: frozen values that move the state, make the log lines and count in the metrics.
+
+`event` is what a fact is called wherever people meet it: in the log, in /status and by commands.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum, unique
-from typing import Final, NewType
+from typing import ClassVar, Final, NewType
 
 from msgspec import Struct
 
 from lightkeeper.core.answer import Oddity, Verdict
 from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.moment import Moment, ServerClock
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 
 LoginName = NewType("LoginName", str)
@@ -56,6 +60,8 @@ class Cause(StrEnum):
 class AttemptStarted(Struct, frozen=True, kw_only=True):
     """One try at a renewal begins; saved before the call."""
 
+    event: ClassVar[str] = "attempt_started"
+
     login: LoginName
     at: Moment
     why: Why
@@ -63,6 +69,8 @@ class AttemptStarted(Struct, frozen=True, kw_only=True):
 
 class Renewed(Struct, frozen=True, kw_only=True):
     """A new credential came and is held from now on."""
+
+    event: ClassVar[str] = "credential_renewed"
 
     login: LoginName
     at: Moment
@@ -77,6 +85,8 @@ class Renewed(Struct, frozen=True, kw_only=True):
 
 class RenewalFailed(Struct, frozen=True, kw_only=True):
     """An attempt brought nothing; what is held stays."""
+
+    event: ClassVar[str] = "renewal_failed"
 
     login: LoginName
     at: Moment
@@ -93,6 +103,8 @@ class RenewalFailed(Struct, frozen=True, kw_only=True):
 class RenewalRequested(Struct, frozen=True, kw_only=True):
     """A person wants a new credential now."""
 
+    event: ClassVar[str] = "renewal_requested"
+
     login: LoginName
     at: Moment
 
@@ -100,12 +112,16 @@ class RenewalRequested(Struct, frozen=True, kw_only=True):
 class VerificationStarted(Struct, frozen=True, kw_only=True):
     """The registry is asked about the held credential."""
 
+    event: ClassVar[str] = "verification_started"
+
     login: LoginName
     at: Moment
 
 
 class Verified(Struct, frozen=True, kw_only=True):
     """The registry said what it thinks of the held credential."""
+
+    event: ClassVar[str] = "credential_verified"
 
     login: LoginName
     at: Moment
@@ -117,6 +133,8 @@ class Verified(Struct, frozen=True, kw_only=True):
 class LookStarted(Struct, frozen=True, kw_only=True):
     """A place is read."""
 
+    event: ClassVar[str] = "look_started"
+
     login: LoginName
     at: Moment
     place: Place
@@ -125,18 +143,22 @@ class LookStarted(Struct, frozen=True, kw_only=True):
 class PlaceRead(Struct, frozen=True, kw_only=True):
     """What a place holds for our registry, read back from it."""
 
+    event: ClassVar[str] = "place_read"
+
     login: LoginName
     at: Moment
     place: Place
     digest: Digest | None
     settled: bool
     """Whether delivering what is held would change nothing."""
-    notices: frozenset[str] = frozenset()
-    """What is to be said once about the place."""
+    notices: frozenset[Notice] = frozenset()
+    """What each look at the place finds again."""
 
 
 class PlaceTouched(Struct, frozen=True, kw_only=True):
     """Somebody wrote where a place is."""
+
+    event: ClassVar[str] = "place_touched"
 
     login: LoginName
     at: Moment
@@ -146,6 +168,8 @@ class PlaceTouched(Struct, frozen=True, kw_only=True):
 class PlacePending(Struct, frozen=True, kw_only=True):
     """A place cannot be there yet: its runtime directory does not exist."""
 
+    event: ClassVar[str] = "place_pending"
+
     login: LoginName
     at: Moment
     place: Place
@@ -154,6 +178,8 @@ class PlacePending(Struct, frozen=True, kw_only=True):
 
 class Drifted(Struct, frozen=True, kw_only=True):
     """Somebody else changed our entry; a repair becomes necessary."""
+
+    event: ClassVar[str] = "place_drifted"
 
     login: LoginName
     at: Moment
@@ -166,6 +192,8 @@ class Drifted(Struct, frozen=True, kw_only=True):
 class DeliveryStarted(Struct, frozen=True, kw_only=True):
     """The held credential is being put into a place."""
 
+    event: ClassVar[str] = "delivery_started"
+
     login: LoginName
     at: Moment
     place: Place
@@ -174,17 +202,21 @@ class DeliveryStarted(Struct, frozen=True, kw_only=True):
 class Delivered(Struct, frozen=True, kw_only=True):
     """A place holds the credential: it was read back."""
 
+    event: ClassVar[str] = "place_delivered"
+
     login: LoginName
     at: Moment
     place: Place
     digest: Digest
     changed: bool
     repaired: Cause | None
-    notices: frozenset[str]
+    notices: frozenset[Notice]
 
 
 class DeliveryFailed(Struct, frozen=True, kw_only=True):
     """A place could not be read or written; it holds what it held."""
+
+    event: ClassVar[str] = "delivery_failed"
 
     login: LoginName
     at: Moment
@@ -196,6 +228,8 @@ class DeliveryFailed(Struct, frozen=True, kw_only=True):
 class RoundEnded(Struct, frozen=True, kw_only=True):
     """Everything that a new credential or a repair set going has come to its end."""
 
+    event: ClassVar[str] = "credential_delivered"
+
     login: LoginName
     at: Moment
     changed: int
@@ -206,6 +240,8 @@ class RoundEnded(Struct, frozen=True, kw_only=True):
 class StateNotSaved(Struct, frozen=True, kw_only=True):
     """The store took nothing: the floor between attempts holds within this process only."""
 
+    event: ClassVar[str] = "state_not_saved"
+
     login: LoginName
     at: Moment
     reason: Reason
@@ -215,12 +251,16 @@ class StateNotSaved(Struct, frozen=True, kw_only=True):
 class StateSaved(Struct, frozen=True, kw_only=True):
     """The store holds what a restart needs."""
 
+    event: ClassVar[str] = "state_saved"
+
     login: LoginName
     at: Moment
 
 
 class Surprised(Struct, frozen=True, kw_only=True):
     """A bug, caught at the keeper's boundary."""
+
+    event: ClassVar[str] = "surprised"
 
     login: LoginName
     at: Moment
@@ -231,6 +271,8 @@ class Surprised(Struct, frozen=True, kw_only=True):
 
 class ClockStepped(Struct, frozen=True, kw_only=True):
     """Clocks went apart between two heartbeats."""
+
+    event: ClassVar[str] = "clock_stepped"
 
     at: Moment
     stepped: timedelta

@@ -11,6 +11,7 @@ from lightkeeper.core import facts, policy
 from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause, Place
 from lightkeeper.core.failure import Failure, failed
+from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.reasons import Reason
 
 
@@ -25,6 +26,7 @@ class PlaceState(Struct, frozen=True, kw_only=True):
     """What it held when last read."""
     settled: bool = False
     read_at: timedelta = timedelta(0)
+    """When it was last read or written, or could not be."""
     touched: bool = False
     confirmed: Digest | None = None
     """The last credential of ours that was seen there: what a drift is measured against."""
@@ -38,7 +40,8 @@ class PlaceState(Struct, frozen=True, kw_only=True):
     repairs: int = 0
     """How often in the present dispute."""
     repaired_at: timedelta = timedelta(0)
-    notices: frozenset[str] = frozenset()
+    notices: frozenset[Notice] = frozenset()
+    """What was said of it: what the last look found, and what the last delivery mended."""
 
     def holds(self, credential: Credential | None) -> bool:
         """Whether the credential was read back from it, and nothing else is left to change."""
@@ -81,7 +84,7 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         digest=fact.digest,
         settled=fact.settled,
         read_at=fact.at.boot,
-        notices=place.notices | fact.notices,
+        notices=fact.notices | {one for one in place.notices if not NOTICES[one].lasts},
     )
     if after.holds(held):
         return replace(after, confirmed=fact.digest, drift=None, failure=None)

@@ -17,9 +17,10 @@ from lightkeeper.core.credential import RegistryHost
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, Why
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
+from lightkeeper.core.notices import Notice, ordered
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import next_renewal
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, Failing, Reason
 from lightkeeper.core.state import LoginState, Note, OutputCounts
 
 
@@ -44,7 +45,10 @@ class PlaceReport(Struct, frozen=True, kw_only=True):
     failure: Failure | None
     pending: str
     drift: Cause | None
-    notices: tuple[str, ...]
+    waits: str
+    """What a pending place waits for, and until when; empty if it does not wait."""
+    notices: tuple[Notice, ...]
+    """The worst first."""
 
 
 class OutputReport(Struct, frozen=True, kw_only=True):
@@ -142,9 +146,8 @@ def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
     return tuple(one for login in report.logins for one in _unready(login, every_place=every_place))
 
 
-def advice(failure: Failure, *, of_delivery: bool) -> str:
-    """What people should do about a failure."""
-    table = DELIVERY if of_delivery else RENEWAL
+def advice(failure: Failure, table: Mapping[Reason, Failing]) -> str:
+    """What people should do about a failure of this table's kind."""
     return table[failure.reason].advice if failure.reason in table else ""
 
 
@@ -189,14 +192,16 @@ def _outputs(state: LoginState, now: Moment) -> Iterator[OutputReport]:
 
 
 def _place(state: LoginState, place: PlaceState, now: Moment) -> PlaceReport:
+    standing = _standing(state, place, now)
     return PlaceReport(
         place=place.place,
-        standing=_standing(state, place, now),
+        standing=standing,
         expires_at=state.expiry_of(place.digest),
         failure=place.failure,
         pending=place.pending,
         drift=place.drift,
-        notices=tuple(sorted(place.notices)),
+        waits=_waits(state, place, now) if standing is Standing.PENDING else "",
+        notices=ordered(place.notices),
     )
 
 
@@ -206,6 +211,22 @@ def _standing(state: LoginState, place: PlaceState, now: Moment) -> Standing:
     if not place.holds(state.held):
         return Standing.PENDING
     return Standing.OK if state.is_valid(now) else Standing.FAILING
+
+
+def _waits(state: LoginState, place: PlaceState, now: Moment) -> str:
+    if state.held is None:
+        return "waits for the first login: none is held that could be put there"
+    if not state.is_valid(now):
+        return "waits for the next login: the one that is held has expired"
+    again = f"{now.wall_at(max(place.not_before, now.boot)):%H:%M:%SZ}"
+    if place.drift is not None:
+        done = f"somebody else {place.drift} our entry"
+        if place.drift is Cause.REPLACED and state.policy.verify:
+            return f"{done}; the registry is asked, and it is to be repaired after {again}"
+        return f"{done}; it is to be repaired at {again}"
+    if place.pending:
+        return f"{place.pending}; looked for again from {again} on"
+    return "what is held is not there yet; its delivery comes next"
 
 
 def _unready(login: LoginReport, *, every_place: bool) -> Iterator[NotReady]:
@@ -230,7 +251,7 @@ def _lacking(login: LoginReport) -> NotReady:
         said = f"{has}; {does}."
     else:
         word = failure.reason
-        said = f"{has}: {_told(failure, of_delivery=False)}"
+        said = f"{has}: {_told(failure, RENEWAL)}"
     return NotReady(
         login=login.login, output="", place="", reason=word, sentence=f"{login.login} {said}"
     )
@@ -238,13 +259,11 @@ def _lacking(login: LoginReport) -> NotReady:
 
 def _misplaced(login: LoginReport, place: PlaceReport) -> NotReady:
     if place.failure is not None:
-        word, said = place.failure.reason.value, _told(place.failure, of_delivery=True)
-    elif place.drift is not None:
-        word, said = place.drift.value, f"somebody else {place.drift} our entry; it is repaired."
+        word, said = place.failure.reason.value, _told(place.failure, DELIVERY)
     elif place.standing is Standing.FAILING:
         word, said = "expired", "it holds a credential that has expired."
     else:
-        word, said = "pending", place.pending or "what is held is not there yet."
+        word, said = place.drift.value if place.drift else "pending", f"{place.waits}."
     name = place.place
     sentence = f"{login.login} at {name.name}: {said}"
     return NotReady(
@@ -252,5 +271,5 @@ def _misplaced(login: LoginReport, place: PlaceReport) -> NotReady:
     )
 
 
-def _told(failure: Failure, *, of_delivery: bool) -> str:
-    return f"{failure.detail} ({failure.reason}). {advice(failure, of_delivery=of_delivery)}"
+def _told(failure: Failure, table: Mapping[Reason, Failing]) -> str:
+    return f"{failure.detail} ({failure.reason}). {advice(failure, table)}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from lightkeeper.core.failure import Failure
+from lightkeeper.core.notices import NOTICES, Notice
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Failing, Reason
 from lightkeeper.core.report import (
     LoginReport,
     OutputReport,
@@ -22,10 +25,11 @@ Document = dict[str, Any]
 
 def as_document(report: Report) -> Document:
     """The report in JSON's own types; instants ISO 8601 in UTC, durations in seconds."""
+    wrong = {one.login for one in unready(report, every_place=False)}
     return {
         "at": instant(report.at),
-        "ready": not unready(report, every_place=False),
-        "logins": [_login(login) for login in report.logins],
+        "ready": not wrong,
+        "logins": [_login(login, is_ready=login.login not in wrong) for login in report.logins],
     }
 
 
@@ -59,12 +63,13 @@ def sentence(login: LoginReport) -> str:
     return "no login has come yet"
 
 
-def _login(login: LoginReport) -> Document:
+def _login(login: LoginReport, *, is_ready: bool) -> Document:
     return {
         "login": login.login,
         "region": login.region,
         "registry": login.registry,
         "sentence": sentence(login),
+        "ready": is_ready,
         "valid": login.is_valid,
         "fresh": login.is_fresh,
         "accepted": login.verdict,
@@ -79,9 +84,9 @@ def _login(login: LoginReport) -> Document:
         "last_success": instant(login.last_success),
         "clock_skew_seconds": round(login.skew.total_seconds(), 3),
         "consecutive_failures": login.consecutive_failures,
-        "failure": _failure(login.failure, of_delivery=False),
-        "unsaved": _failure(login.unsaved, of_delivery=True),
-        "bug": _failure(login.bug, of_delivery=False),
+        "failure": _failure(login.failure, RENEWAL),
+        "unsaved": _failure(login.unsaved, STORE),
+        "bug": _failure(login.bug, RENEWAL),
         "renewals": login.renewals,
         "renewal_failures": dict(login.renewal_failures),
         "verifications": dict(login.verifications),
@@ -108,20 +113,26 @@ def _place(place: PlaceReport) -> Document:
         "place": place.place.name,
         "state": place.standing,
         "expires": instant(place.expires_at),
-        "failure": _failure(place.failure, of_delivery=True),
+        "failure": _failure(place.failure, DELIVERY),
         "pending": place.pending or None,
         "drift": place.drift,
-        "notices": list(place.notices),
+        "waits": place.waits or None,
+        "notices": [_notice(notice) for notice in place.notices],
     }
 
 
-def _failure(failure: Failure | None, *, of_delivery: bool) -> Document | None:
+def _notice(notice: Notice) -> Document:
+    noted = NOTICES[notice]
+    return {"notice": notice, "level": noted.level, "advice": noted.advice}
+
+
+def _failure(failure: Failure | None, table: Mapping[Reason, Failing]) -> Document | None:
     if failure is None:
         return None
     return {
         "reason": failure.reason,
         "detail": failure.detail,
-        "advice": advice(failure, of_delivery=of_delivery),
+        "advice": advice(failure, table),
         "since": instant(failure.since),
         "count": failure.count,
     }

@@ -11,7 +11,8 @@ from msgspec import Struct
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import ClockStepped, LoginFact
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
+from lightkeeper.core.notices import NOTICES, gravest, ordered
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Reason
 
 Fact = LoginFact | ClockStepped
 Fields = dict[str, Any]
@@ -30,9 +31,8 @@ FOR_PEOPLE: Final = frozenset(
 
 
 class Event(Struct, frozen=True):
-    """One kind of line."""
+    """How the line of one kind of fact is made."""
 
-    name: str
     level: Callable[[Any], str]
     fields: Callable[[Any], Fields]
     meaning: str
@@ -87,9 +87,14 @@ def _delivery_failed(fact: facts.DeliveryFailed) -> Fields:
 
 
 def _delivered(fact: facts.Delivered) -> Fields:
-    told = {"notices": sorted(fact.notices)} if fact.notices else {}
     repaired = {"repaired": fact.repaired} if fact.repaired else {}
-    return {**_at(fact), "changed": fact.changed, **repaired, **told}
+    return {**_at(fact), "changed": fact.changed, **repaired, **_noticed(fact)}
+
+
+def _noticed(fact: facts.PlaceRead | facts.Delivered) -> Fields:
+    notices = ordered(fact.notices)
+    advice = " ".join(NOTICES[notice].advice for notice in notices)
+    return {"notices": list(notices), "advice": advice} if notices else {}
 
 
 def _round_ended(fact: facts.RoundEnded) -> Fields:
@@ -97,7 +102,7 @@ def _round_ended(fact: facts.RoundEnded) -> Fields:
 
 
 def _not_saved(fact: facts.StateNotSaved) -> Fields:
-    advice = DELIVERY[fact.reason].advice
+    advice = STORE[fact.reason].advice
     means = "the floor between attempts holds within this process only"
     return {"reason": fact.reason, "detail": fact.detail, "means": means, "advice": advice}
 
@@ -110,78 +115,61 @@ def _clock_stepped(fact: ClockStepped) -> Fields:
 
 
 EVENTS: Final[Mapping[type[Fact], Event]] = {
-    facts.AttemptStarted: Event(
-        "attempt_started", _always("debug"), lambda f: {"why": f.why}, "An attempt begins."
-    ),
-    facts.Renewed: Event(
-        "credential_renewed", _always("info"), _renewed, "A new credential came and is held."
-    ),
+    facts.AttemptStarted: Event(_always("debug"), lambda f: {"why": f.why}, "An attempt begins."),
+    facts.Renewed: Event(_always("info"), _renewed, "A new credential came and is held."),
     facts.RenewalFailed: Event(
-        "renewal_failed",
         _renewal_failed_level,
         _renewal_failed,
         "An attempt brought nothing; what is held stays, and it is tried again.",
     ),
-    facts.RenewalRequested: Event(
-        "renewal_requested", _always("info"), _none, "A person wants a new credential now."
-    ),
-    facts.VerificationStarted: Event(
-        "verification_started", _always("debug"), _none, "The registry is asked."
-    ),
+    facts.RenewalRequested: Event(_always("info"), _none, "A person wants a new credential now."),
+    facts.VerificationStarted: Event(_always("debug"), _none, "The registry is asked."),
     facts.Verified: Event(
-        "credential_verified",
         lambda f: "warning" if f.verdict is Verdict.REJECTED else "info",
         lambda f: {"registry_says": f.verdict},
         "The registry has another opinion of the held credential than before.",
     ),
-    facts.LookStarted: Event("look_started", _always("debug"), _at, "A place is read."),
+    facts.LookStarted: Event(_always("debug"), _at, "A place is read."),
     facts.PlaceRead: Event(
-        "place_read",
-        lambda f: "warning" if f.notices else "debug",
-        lambda f: {**_at(f), "notices": sorted(f.notices)},
+        lambda f: gravest(f.notices) or "debug",
+        lambda f: {**_at(f), **_noticed(f)},
         "Something is to be said about a place.",
     ),
-    facts.PlaceTouched: Event("place_touched", _always("debug"), _at, "Somebody wrote there."),
+    facts.PlaceTouched: Event(_always("debug"), _at, "Somebody wrote there."),
     facts.PlacePending: Event(
-        "place_pending",
         _always("info"),
         lambda f: {**_at(f), "detail": f.detail},
         "A place cannot be there yet; it is delivered to when it comes.",
     ),
     facts.Drifted: Event(
-        "place_drifted",
         _always("warning"),
         lambda f: {**_at(f), "cause": f.cause},
         "Somebody else changed our entry; it is repaired.",
     ),
-    facts.DeliveryStarted: Event("delivery_started", _always("debug"), _at, "A place is written."),
+    facts.DeliveryStarted: Event(_always("debug"), _at, "A place is written."),
     facts.Delivered: Event(
-        "place_delivered", _always("info"), _delivered, "A place holds the credential again."
+        lambda f: gravest(f.notices) or "info",
+        _delivered,
+        "A place holds the credential again.",
     ),
     facts.DeliveryFailed: Event(
-        "delivery_failed",
         _by_reason,
         _delivery_failed,
         "A place could not be read or written; it holds what it held, and it is tried again.",
     ),
     facts.RoundEnded: Event(
-        "credential_delivered",
         lambda f: "warning" if f.failing else "info",
         _round_ended,
         "Every place has been given the new credential, or has failed.",
     ),
-    facts.StateNotSaved: Event(
-        "state_not_saved", _always("error"), _not_saved, "The store took nothing."
-    ),
-    facts.StateSaved: Event("state_saved", _always("info"), _none, "The store takes it again."),
+    facts.StateNotSaved: Event(_always("error"), _not_saved, "The store took nothing."),
+    facts.StateSaved: Event(_always("info"), _none, "The store takes it again."),
     facts.Surprised: Event(
-        "surprised",
         _always("error"),
         lambda f: {"doing": f.doing, "traceback": f.traceback},
         "A bug was caught; the login goes on after a wait, others are not touched.",
     ),
     ClockStepped: Event(
-        "clock_stepped",
         _always("warning"),
         _clock_stepped,
         "The wall clock was set, or the machine slept; every plan is asked again.",

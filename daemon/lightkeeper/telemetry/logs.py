@@ -20,6 +20,8 @@ import msgspec  # noqa: E402
 import structlog  # noqa: E402
 from structlog.typing import EventDict, Processor  # noqa: E402
 
+from lightkeeper.telemetry.console import ConsoleLines  # noqa: E402
+
 if _rich is None:
     del sys.modules["rich"]
 else:
@@ -104,10 +106,9 @@ class _Lines:
 
 
 def _console(stream: TextIO) -> list[Processor]:
-    colors = stream.isatty() and not os.environ.get("NO_COLOR")
-    plain = structlog.dev.plain_traceback  # the pretty ones print local variables
-    renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
-    return [structlog.processors.format_exc_info, _bounded, renderer]
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    lines = ConsoleLines(colors=stream.isatty() and not is_plain)
+    return [structlog.processors.format_exc_info, _bounded, lines]
 
 
 def _json() -> list[Processor]:

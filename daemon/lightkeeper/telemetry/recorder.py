@@ -50,7 +50,7 @@ class FactRecorder:
         if news or level == "debug" or self._has_just_expired(fact):
             login = {} if isinstance(fact, ClockStepped) else {"login": fact.login}
             write = getattr(structlog.get_logger(), level)
-            write(event.name, **login, **event.fields(fact), **lasting)
+            write(fact.event, **login, **event.fields(fact), **lasting)
 
     def _count(self, fact: Fact) -> None:
         if self._counts is None:
