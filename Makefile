@@ -18,7 +18,7 @@ DEMO ?=
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
 SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons tools/record-demo deploy/completions/lightkeeper.bash $(shell grep -lE '^\#!.*sh$$' tests/real/*)
 
-.PHONY: help venv demo test test-all lint format coverage bench simulate edits wheel sbom lock clean packages
+.PHONY: help venv demo test test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ simulate: venv ## Run a thousand simulated years (SIMULATE='--seed 7' for one)
 edits: venv ## Count whose edits are lost: 10,000 of another writer against our deliveries
 	@$(BIN)/python -m tests.integration.edits $(EDITS)
 
+completions: venv ## Write deploy/completions anew, after a change of commands or options
+	@$(BIN)/python -m tools.completions
+
 wheel: venv ## Build dist/*.whl, byte for byte the same at each build
 	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BIN)/hatchling build --target wheel --directory dist
 	@sha256sum dist/*.whl
@@ -92,4 +95,4 @@ COMPILE = env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX="$(PIP_INDEX_URL)") UV_CUST
 clean: ## Remove what the targets above made
 	@rm -rf .venv .venv-* dist demo .coverage .coverage.* htmlcov .hypothesis .import_linter_cache \
 	    .mypy_cache .pytest_cache .ruff_cache
-	@find daemon tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find daemon tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

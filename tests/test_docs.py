@@ -16,12 +16,22 @@ import pytest
 import yaml
 from msgspec import Meta
 
-from lightkeeper.cli.completion import options_of
-from lightkeeper.cli.main import COMMANDS, DONE, FAILED, MISUSED, main, parser_of
+from lightkeeper.cli.main import (
+    COMMANDS,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    MISUSED,
+    UNREAD,
+    main,
+    parser_of,
+)
 from lightkeeper.config import model
 from lightkeeper.config.flags import SETTINGS
 from lightkeeper.config.schema import json_schema
+from lightkeeper.core.notices import NOTICES
 from tests.config.loading import loaded
+from tools.completions import options_of
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -222,8 +232,19 @@ def test_the_commands_page_has_every_exit_status() -> None:
     rows = _tables(REFERENCE / "commands.md")["Exit status"]
 
     assert [row.split("|")[1].strip() for row in rows] == [
-        str(one) for one in (DONE, FAILED, MISUSED)
+        str(one) for one in (DONE, FAILED, MISUSED, INTERRUPTED, UNREAD)
     ]
+
+
+def test_the_notices_page_is_the_table_in_code() -> None:
+    tables = _tables(REFERENCE / "notices.md")
+
+    for head, lasts in (("Of what a place is like", True), ("Of what a delivery met", False)):
+        assert tables[head] == [
+            f"| `{notice}` | {noted.level} | {noted.advice} |"
+            for notice, noted in NOTICES.items()
+            if noted.lasts is lasts
+        ], head
 
 
 def test_the_example_configuration_loads(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ READS_CLOCKS = {
     "simulator/": "it plays the other side, which has a clock of its own",
 }
 CATCHES_ALL = {
-    "keeper.py": "the one boundary around a login's life",
+    "boundary.py": "the one boundary: where bugs end",
     "adapters/lightsail/issuer.py": "aiobotocore's call raises whatever its parser met",
     "adapters/workers.py": "hands on what a thread met to where its result is awaited",
 }

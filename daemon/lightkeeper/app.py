@@ -15,16 +15,16 @@ from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config, Login, source_fingerprint
+from lightkeeper.core import policy
 from lightkeeper.core.answer import Refusal
-from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.facts import LoginName
 from lightkeeper.core.fold import fold
-from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import is_settled
+from lightkeeper.core.plan import is_backing_off, is_settled
 from lightkeeper.core.report import Report
-from lightkeeper.core.saved import begin
+from lightkeeper.core.saved import Saved, begin
 from lightkeeper.core.state import LoginState
-from lightkeeper.edge import Edge, Sources, policy_of, view_of
-from lightkeeper.look import seen_at
+from lightkeeper.edge import Edge, Sources, file_options, policy_of, view_of
+from lightkeeper.look import looked, places_of, spared
 from lightkeeper.ports import Failed, Recorder
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from lightkeeper.ear import Ear
     from lightkeeper.fleet import Fleet
 
-_ONCE: Final = timedelta(seconds=120)
-"""How long `once` may take in all: an attempt, a repair that waits, and a delivery."""
+Unreadable = Callable[[LoginName, str], None]
+"""Is told which login's saved state cannot be used, and why."""
 
 _IDENTITY: Final = timedelta(seconds=30)
 
@@ -44,9 +44,11 @@ async def run(
     load: Callable[[], Loaded],
     log: TextIO,
     began: Callable[[Daemon], None] = lambda _: None,
+    withdrawal: Callable[[str], str] = "lightkeeper withdraw {}".format,
 ) -> None:
     """Run a daemon that logs to `log` until a signal ends it; `began` gets it before it starts.
 
+    `withdrawal` gives the command that takes a login's entries out.
     `StateDirTakenError` if another serves the same state directory; `OSError`, `FileFailure` if
     that directory or the control socket cannot be used.
     """
@@ -55,26 +57,26 @@ async def run(
     from lightkeeper.serve.notify import Notifier  # noqa: PLC0415
     from lightkeeper.telemetry.journal import Journal  # noqa: PLC0415
 
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold passwords
+    _keep_no_core()
     config = loaded.config
     edge = Edge(config)
     with taken(str(config.state_dir)):
-        journal = Journal(log)
+        journal = Journal(log, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
         journal.daemon_started(names, str(config.state_dir), loaded.warnings)
-        saved, unreadable = edge.store.load()
-        for one in unreadable:
-            journal.state_unreadable(one.login, one.detail)
+        saved = _kept(edge, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)
         daemon = Daemon(loaded, saved, load=load, edge=edge, journal=journal, notifier=notifier)
         began(daemon)
         await daemon.run()
 
 
-async def once(config: Config, recorder: Recorder) -> Report:
-    """Renew what is due, deliver, and tell what came of it; raises as `run` does."""
+async def once(config: Config, recorder: Recorder, unreadable: Unreadable) -> Report:
+    """Renew what is due, deliver, and tell what came of it; raises as `run` does.
+
+    Somebody asks for it: after a failure the floor alone is waited for.
+    """
     # What only looks (`stored`) shares this module and needs no event loop.
     import asyncio  # noqa: PLC0415
 
@@ -82,15 +84,18 @@ async def once(config: Config, recorder: Recorder) -> Report:
     from lightkeeper.ear import Ear  # noqa: PLC0415
     from lightkeeper.fleet import Fleet  # noqa: PLC0415
 
+    _keep_no_core()
     edge = Edge(config)
-    with taken(str(config.state_dir)):
-        saved, _ = edge.store.load()
+    with taken(str(config.state_dir), ends_soon=True):
+        saved = _kept(edge, unreadable)
         ear = Ear(recorder)
         fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
         fleet.apply(edge.kept(config, Sources(edge.clock)))
+        now = edge.clock.now()
+        fleet.request_renewal([state.login for state in fleet.states if is_backing_off(state, now)])
         # What is not done by then shows in the report.
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ONCE.total_seconds()), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(policy.SETTLE.total_seconds()), asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(fleet.run(), name="fleet")
                 await _settled(fleet, ear, edge)
                 keeping.cancel()
@@ -98,13 +103,13 @@ async def once(config: Config, recorder: Recorder) -> Report:
         return view_of(config, fleet.states, edge.clock)
 
 
-def stored(config: Config) -> Report:
+def stored(config: Config, unreadable: Unreadable) -> Report:
     """How the logins stand by what is kept of them and what their places hold.
 
     Asks nobody and changes nothing. `FileFailure` if the state directory cannot be read.
     """
     edge = Edge(config)
-    saved, _ = edge.store.load()
+    saved = _kept(edge, unreadable)
     states = []
     for login in config.logins:
         name = LoginName(login.name)
@@ -121,20 +126,24 @@ def stored(config: Config) -> Report:
 
 
 def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
-    """The state with its places read."""
-    places = {
-        Place(output=OutputName(output.name), name=str(output.path)): output
-        for output in login.outputs
-    }
-    state = state.with_places(PlaceState(place=place) for place in places)
+    """The state with its places read, as a keeper would read them."""
+    state = state.with_places(places_of(edge.outputs(login)))
+    options = {str(output.path): file_options(output) for output in login.outputs}
     held = state.held
     if held is None:
         return state
-    for place in places:
-        now = edge.clock.now()
-        seen = edge.writers.read(place.name, held, None)
-        state = fold(state, seen_at(state.login, place, seen, now))
+    for place in state.places:
+        seen = edge.writers.read(place.name, held, spared(state, place), options[place.name])
+        state = fold(state, looked(state, place, seen, edge.clock.now()))
     return state
+
+
+def _kept(edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:
+    """What is kept of each login; what cannot be used of it is told."""
+    saved, lost = edge.store.load()
+    for one in lost:
+        unreadable(one.login, one.detail)
+    return saved
 
 
 class Withdrawn(Struct, frozen=True, kw_only=True):
@@ -142,28 +151,35 @@ class Withdrawn(Struct, frozen=True, kw_only=True):
 
     login: LoginName
     place: str
+    """Empty where nothing of the login was ever delivered."""
     was_there: bool
-    failure: str
-    """Empty if all went well."""
+    failure: Failed | None
 
 
-def withdraw(config: Config, logins: Collection[str]) -> Iterator[Withdrawn]:
+def withdraw(
+    config: Config, logins: Collection[str], unreadable: Unreadable
+) -> Iterator[Withdrawn]:
     """Take the entries of these logins, or of all that are kept, out of every place.
 
-    What is kept of a login goes once all its entries are out.
+    What is kept of a login goes once all its entries are out. A file that the configuration still
+    names is written in place if it says so.
     """
     edge = Edge(config)
-    saved, _ = edge.store.load()
+    saved = _kept(edge, unreadable)
+    outputs = (output for login in config.logins for output in login.outputs)
+    options = {str(output.path): file_options(output) for output in outputs}
     for name, kept in saved.items():
         if logins and name not in logins:
             continue
         hosts = {known.registry for known in kept.known}
         ours = {known.digest for known in kept.known}
         is_out = True
-        for _, place in kept.places:
-            outcome = edge.writers.withdraw(place, hosts, ours)
-            failure = outcome.detail if isinstance(outcome, Failed) else ""
-            is_out = is_out and not failure
+        if not kept.known:
+            yield Withdrawn(login=name, place="", was_there=False, failure=None)
+        for _, place in kept.places if kept.known else ():
+            outcome = edge.writers.withdraw(place, hosts, ours, options.get(place))
+            failure = outcome if isinstance(outcome, Failed) else None
+            is_out = is_out and failure is None
             yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
         if is_out:
             edge.store.remove(name)
@@ -180,6 +196,14 @@ async def identities(config: Config) -> dict[str, str | Refusal]:
 
 
 async def _settled(fleet: Fleet, ear: Ear, edge: Edge) -> None:
-    with ear.listening() as heard:
-        while not all(is_settled(state, edge.clock.now()) for state in fleet.states):
-            await heard.get()
+    def is_so() -> bool:
+        now = edge.clock.now()
+        return all(is_settled(state, now) and not state.requested for state in fleet.states)
+
+    await ear.until(is_so)
+
+
+def _keep_no_core() -> None:
+    """Leave no core dump: it would hold passwords."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -11,20 +11,26 @@ from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriter
 from lightkeeper.adapters.posix import Posix
 from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.adapters.workers import Threads
-from lightkeeper.config.model import Config, ContainersAuth, DockerConfig, Login, source_fingerprint
+from lightkeeper.config.model import (
+    Config,
+    ContainersAuth,
+    DockerConfig,
+    FileOutput,
+    Login,
+    source_fingerprint,
+)
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.report import Report, report
 from lightkeeper.core.state import LoginState
 from lightkeeper.files import Files
 from lightkeeper.paths import Paths
-from lightkeeper.ports import Alarm, Clock, Recorder
+from lightkeeper.ports import Alarm, Clock, Recorder, World
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.lightsail import LightsailIssuer
     from lightkeeper.attempt import Source
     from lightkeeper.fleet import Kept
-    from lightkeeper.keeper import World
 
 
 class Edge:
@@ -44,8 +50,6 @@ class Edge:
 
     def world(self, alarm: Alarm, recorder: Recorder) -> World:
         """What all keepers share."""
-        from lightkeeper.keeper import World  # noqa: PLC0415 - `stored` does without a loop
-
         return World(
             clock=self.clock,
             alarm=alarm,
@@ -65,19 +69,24 @@ class Edge:
                 fingerprint=source_fingerprint(login),
                 policy=policy_of(login, config),
                 source=sources.of(login),
-                outputs=[self._output(output) for output in login.outputs],
+                outputs=self.outputs(login),
             )
             for login in config.logins
         ]
 
-    def _output(self, output: DockerConfig | ContainersAuth) -> DockerFile:
+    def outputs(self, login: Login) -> list[DockerFile]:
+        """The outputs of a login, in order of configuration."""
+        return [self._output(login, output) for output in login.outputs]
+
+    def _output(self, login: Login, output: DockerConfig | ContainersAuth) -> DockerFile:
         match output:
             case DockerConfig() | ContainersAuth():
                 return DockerFile(
+                    LoginName(login.name),
                     OutputName(output.name),
                     str(output.path),
                     replaces_foreign=output.if_foreign == "replace",
-                    options=FileOptions(mode=output.file_mode, in_place=output.in_place),
+                    options=file_options(output),
                     writers=self.writers,
                     workers=self.workers,
                 )
@@ -121,6 +130,11 @@ class Sources:
             endpoint_url=login.endpoint_url,
         )
         return LightsailIssuer(source, self._callers, self._clock)
+
+
+def file_options(output: FileOutput) -> FileOptions:
+    """How the operator wants the file of an output written."""
+    return FileOptions(mode=output.file_mode, in_place=output.in_place)
 
 
 def policy_of(login: Login, config: Config) -> Policy:

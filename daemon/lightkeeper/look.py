@@ -1,22 +1,51 @@
-"""What a look at a place means: the fact that it ends in.
+"""What a look at a place means: what of it may change, and the fact that it ends in.
 
 Knows no keeper, so that whoever only looks does not pay for an event loop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from lightkeeper.core import facts
+from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import LoginFact, LoginName, Place
 from lightkeeper.core.moment import Moment
-from lightkeeper.ports import Failed, Found, Pending
+from lightkeeper.core.place import PlaceState
+from lightkeeper.core.state import LoginState
+from lightkeeper.ports import Failed, Found, Output, Pending
+
+
+def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
+    """Where these outputs deliver to; nothing is known of it yet."""
+    for output in outputs:
+        for place in output.places():
+            yield PlaceState(place=place, replaces_foreign=output.replaces_foreign)
+
+
+def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:
+    """What a look has to know where a credential that is not ours may not be replaced."""
+    known = state.places.get(place)
+    return None if known is None or known.may_replace(state.held) else state.ours
+
+
+def looked(
+    state: LoginState, place: Place, seen: Found | Pending | Failed, now: Moment
+) -> LoginFact:
+    """The fact that a look at a place ends in, given what was known of it before."""
+    known = state.places.get(place)
+    if known is not None and isinstance(seen, Found):
+        digest = seen.digest
+        if cause := state.drift_of(known, digest, settled=seen.settled):
+            return facts.Drifted(login=state.login, at=now, place=place, cause=cause, digest=digest)
+    return seen_at(state.login, place, seen, now)
 
 
 def seen_at(
     login: LoginName, place: Place, seen: Found | Pending | Failed, now: Moment
 ) -> LoginFact:
-    """The fact that a look at a place, or a delivery that did not reach it, ends in."""
+    """The fact that a look ends in where nothing drifted, or a delivery that put nothing there."""
     match seen:
         case Found(digest=digest, settled=settled, notices=notices):
             return facts.PlaceRead(

@@ -1,4 +1,4 @@
-# Made by `python -m lightkeeper.cli.completion` from the commands' own parsers.
+# Made by `make completions` from the commands' own parsers.
 
 _lightkeeper() {
     local current=${COMP_WORDS[COMP_CWORD]} word command='' words

@@ -1,4 +1,4 @@
-# Made by `python -m lightkeeper.cli.completion` from the commands' own parsers.
+# Made by `make completions` from the commands' own parsers.
 
 complete -c lightkeeper -f
 complete -c lightkeeper -n __fish_use_subcommand -a run -d 'keep the logins, until stopped'

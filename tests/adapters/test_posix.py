@@ -191,6 +191,17 @@ def real(tmp_path: Path) -> Iterator[Place]:
     made.fs.close(made.directory)
 
 
+def test_a_state_tells_when_content_and_file_changed_last(real: Place, tmp_path: Path) -> None:
+    """Whoever sets the time of the content back cannot do so with that of the file."""
+    real.put("a", b"text")
+    os.utime(tmp_path / "a", ns=(1, 1))
+
+    found, kernels = real.fs.stat(real.directory, "a"), (tmp_path / "a").stat()
+
+    assert (found.mtime_ns, found.ctime_ns) == (1, kernels.st_ctime_ns)
+    assert found.ctime_ns > 1
+
+
 def test_a_fifo_is_not_waited_for_6_46(real: Place) -> None:
     os.mkfifo(f"{real.path}/a")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lightkeeper.adapters.registry import RegistryVerifier, is_loopback
+from lightkeeper.adapters.registry import RegistryVerifier
 from lightkeeper.core.answer import Verdict
-from lightkeeper.core.credential import Credential, RegistryHost, Secret, registry_host
+from lightkeeper.core.credential import Credential, RegistryHost, Secret
 from lightkeeper.simulator import Endpoint, Settings, Simulator, simulate
 from tests.adapters.lightsail.asking import saying, serving, silent
 
@@ -283,18 +283,6 @@ async def test_a_certificate_that_is_not_trusted_tells_nothing(
             monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
             assert await verdict_on("registry.test") is Verdict.INCONCLUSIVE
         assert secure.requests.count(Endpoint.REGISTRY) == 0
-
-
-@pytest.mark.parametrize(
-    ("registry", "is_local"),
-    [
-        *(("localhost", True), ("localhost:5000", True), ("127.0.0.1:5000", True)),
-        *(("127.8.9.10", True), ("registry.test", False), ("127.0.0.1.registry.test", False)),
-        *(("10.0.0.1:5000", False), ("localhost.registry.test:5000", False), ("192.0.2.1", False)),
-    ],
-)
-def test_only_this_machine_is_loopback(registry: str, *, is_local: bool) -> None:
-    assert is_loopback(registry_host(registry)) is is_local
 
 
 async def test_a_password_is_never_logged(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -24,8 +25,8 @@ from lightkeeper.adapters.posix import Posix
 from lightkeeper.adapters.state_dir import StateDir, StateDirTakenError, taken
 from lightkeeper.core.credential import Digest, RegistryHost, Secret
 from lightkeeper.core.facts import LoginName
-from lightkeeper.core.reasons import Reason
-from lightkeeper.core.saved import Saved, SavedCredential, put_down
+from lightkeeper.core.reasons import RENEWAL, Reason
+from lightkeeper.core.saved import Saved, SavedCredential, SavedFailure, put_down
 from lightkeeper.core.state import Known
 from lightkeeper.files import Files
 from lightkeeper.paths import FileFailure, Paths
@@ -58,6 +59,22 @@ def a_store(folder: Path) -> StateDir:
 
 
 SAVED = put_down(holding(HERE), fingerprint="f", boot_id="b", now=at())
+OLDEST: dict[str, object] = {
+    "login": "prod",
+    "fingerprint": "f",
+    "boot_id": "b",
+    "wall": "2026-01-01T00:00:00Z",
+    "boot": "PT1H",
+    "credential": None,
+    "known": [],
+    "attempts": 1,
+    "last_attempt": "PT1H",
+    "next_attempt": None,
+    "refused_attempt": None,
+    "last_success": None,
+    "places": [],
+}
+"""What the first Lightkeeper kept of a login: it must load as long as the format's number is 1."""
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 SPANS = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=9999))
 INSTANTS = st.datetimes(
@@ -90,6 +107,13 @@ KNOWN = st.builds(
     registry=st.just(RegistryHost("registry.test")),
     expires_at=INSTANTS,
 )
+FAILURES = st.builds(
+    SavedFailure,
+    reason=st.sampled_from(sorted(RENEWAL)),
+    detail=TEXT,
+    since=INSTANTS,
+    count=st.integers(1, 1_000_000),
+)
 ANY_SAVED = st.builds(
     Saved,
     login=NAMES,
@@ -105,6 +129,7 @@ ANY_SAVED = st.builds(
     refused_attempt=st.none() | SPANS,
     last_success=st.none() | INSTANTS,
     places=st.lists(st.tuples(TEXT, TEXT), max_size=5).map(tuple),
+    failure=st.none() | FAILURES,
 )
 
 
@@ -294,6 +319,15 @@ async def test_a_directory_that_cannot_be_read_is_told_with_its_path(tmp_path: P
     assert removed == Failed(reason=Reason.IO_ERROR, detail="Not a directory")
 
 
+def test_what_the_first_lightkeeper_kept_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "prod.json").write_text(json.dumps({"version": 1, "state": OLDEST}))
+
+    saved, unreadable = a_store(tmp_path).load()
+
+    assert unreadable == []
+    assert (saved[LoginName("prod")].attempts, saved[LoginName("prod")].failure) == (1, None)
+
+
 async def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
     for name in ("lock", "notes.txt", ".prod.json.lightkeeper.1", ".hidden.json"):
         (tmp_path / name).write_text("theirs")
@@ -327,12 +361,67 @@ def test_a_second_daemon_is_told_who_holds_the_directory(tmp_path: Path) -> None
         assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
 
 
+def test_one_run_says_that_it_ends_soon(tmp_path: Path) -> None:
+    with (
+        taken(str(tmp_path), ends_soon=True),
+        pytest.raises(StateDirTakenError, match=f"^{os.getpid()}$") as told,
+        taken(str(tmp_path)),
+    ):
+        pass
+    assert told.value.ends_soon
+
+    with taken(str(tmp_path)), pytest.raises(StateDirTakenError) as told, taken(str(tmp_path)):
+        pass
+    assert not told.value.ends_soon
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_root_leaves_nothing_in_the_directory_of_another_user(tmp_path: Path) -> None:
+    """The lock would be root's, and the daemon of that user could not begin."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+
+    said = f"^{folder} belongs to uid 65534 and this runs as root; run it as that user$"
+    with pytest.raises(FileFailure, match=said) as told, taken(str(folder)):
+        pass
+
+    assert told.value.reason is Reason.OTHER_OWNER
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_root_is_told_of_the_daemon_that_owns_the_directory_of_another_user(
+    tmp_path: Path,
+) -> None:
+    with taken(str(tmp_path)):
+        os.chown(tmp_path, 65534, 65534)
+        with pytest.raises(StateDirTakenError, match=f"^{os.getpid()}$"), taken(str(tmp_path)):
+            pass
+    with pytest.raises(FileFailure, match="run it as that user"), taken(str(tmp_path)):
+        pass
+
+
 def test_a_directory_that_is_missing_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "var" / "lightkeeper"
 
     with taken(str(folder)):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE((folder / "lock").stat().st_mode) == 0o600
+
+
+def test_a_directory_that_cannot_be_had_is_told_with_its_reason(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    file.touch()
+    (tmp_path / "locked" / "lock").mkdir(parents=True)
+
+    for path, said in [
+        (file, f"{file}: File exists"),
+        (file / "below", f"{file}/below: Not a directory"),
+        (tmp_path / "locked", f"{tmp_path}/locked/lock: Is a directory"),
+    ]:
+        with pytest.raises(FileFailure, match=f"^{re.escape(said)}$"), taken(str(path)):
+            pass
 
 
 def test_a_shorter_process_id_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:

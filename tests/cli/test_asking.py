@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import json
 import socketserver
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from lightkeeper.adapters.state_dir import taken
+from lightkeeper.cli import asking
 from lightkeeper.cli.main import DONE, FAILED, main
+from lightkeeper.config.environment import Meant
+from lightkeeper.core import policy
+from tests.cli.test_closed import as_nobody
+
+
+def test_it_waits_for_longer_than_a_daemon_does_for_all_to_settle() -> None:
+    assert policy.SETTLE.total_seconds() < asking.PATIENCE_SECONDS
 
 
 class _Desk(socketserver.StreamRequestHandler):
     """Answers as a daemon that keeps nothing would, and renews what it is asked to."""
 
     def handle(self) -> None:
-        wish = json.loads(self.rfile.readline())["ask"]
-        renewed = '{"login": "prod", "expires": "2026-01-01"}'
-        said = '{"logins": []}' if wish == "status" else renewed
-        self.wfile.write(said.encode() + b"\n")
+        asked = self.rfile.readline()
+        match json.loads(asked or "{}"):
+            case {} if not asked:
+                lines = []
+            case {"ask": "status"}:
+                lines = ['{"logins": []}']
+            case {"logins": ["nope"]}:
+                lines = ['{"error": "there is no login \'nope\' here; there are: prod"}']
+            case {"logins": ["slow"]}:
+                lines = ['{"login": "slow", "waits_seconds": 0}']
+            case _:
+                lines = ['{"login": "prod", "expires": "2026-01-01"}']
+        self.wfile.write("".join(f"{line}\n" for line in lines).encode())
 
 
 @pytest.fixture
@@ -34,10 +54,16 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         f"logins: [{{name: prod, outputs: [{{type: docker_config, path: {tmp_path}/c.json}}]}}]\n"
         f"socket: {path}\nstate_dir: {tmp_path}/state\n"
     )
+    with _serving(path):
+        yield str(file)
+
+
+@contextmanager
+def _serving(path: Path) -> Iterator[None]:
     with socketserver.UnixStreamServer(str(path), _Desk) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield str(file)
+        yield
         server.shutdown()
         thread.join()
 
@@ -67,6 +93,78 @@ def test_a_daemon_of_another_socket_is_not_taken_for_it(
     assert main(["renew", "--config", file, "--socket", nobody]) == FAILED
 
     said = capsys.readouterr()
-    assert "no daemon is running here" in said.out
-    assert f"{tmp_path}/c.json  [pending]  holds none of ours" in said.out
-    assert "no daemon answers here" in said.err
+    assert f"no daemon answers at {nobody}; this is what {tmp_path}/state holds" in said.out
+    assert f"{tmp_path}/c.json  [pending]\n    waits for the first login" in said.out
+    assert f"no daemon answers at {nobody}; start one" in said.err
+
+
+def test_renew_asks_the_daemon_of_a_configuration_that_is_wrong_by_now(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path(file).open("a", encoding="utf-8") as config:
+        config.write("webb: {}\n")
+
+    assert main(["renew", "--config", file]) == DONE
+
+    assert capsys.readouterr().out == "prod: renewed, expires 2026-01-01\n"
+
+
+def test_a_daemon_that_owns_another_state_directory_is_not_taken_for_the_one_of_this(
+    file: str, tmp_path: Path
+) -> None:
+    """Root's daemons have one usual socket, whichever their state directory."""
+    del file
+    usual = Meant(str(tmp_path / "of-its-own.sock"), str(tmp_path / "state"))
+    with pytest.raises(asking.NotRunningError, match=r"no daemon answers at .* for .*/state"):
+        next(asking.ask(usual, {"ask": "status"}))
+
+    with taken(str(tmp_path / "state")):
+        assert next(asking.ask(usual, {"ask": "status"})) == {"logins": []}
+
+    (tmp_path / "state" / "lock").write_text("1\n")
+    with pytest.raises(asking.NotRunningError):
+        next(asking.ask(usual, {"ask": "status"}))
+
+
+def test_a_login_that_the_daemon_does_not_know_is_a_failure(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["renew", "nope", "--config", file]) == FAILED
+
+    said = "lightkeeper renew: there is no login 'nope' here; there are: prod\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_daemon_that_ends_before_a_renewal_did_is_no_success(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["renew", "slow", "--config", file]) == FAILED
+
+    said = capsys.readouterr()
+    assert said.out == "slow: renews now\n"
+    assert "the daemon ended before it told what came of slow; look at its log" in said.err
+
+
+def test_a_daemon_of_another_user_is_told_unless_one_of_ours_answers(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        theirs, ours = Path(folder, "theirs"), Path(folder, "ours")
+        for path in (theirs, ours):
+            path.mkdir()
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(theirs))
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours))
+        with _serving(theirs / "control.sock"):
+            (theirs / "control.sock").chmod(0o600)
+            with as_nobody():
+                alone = main(["renew"])
+            with _serving(ours / "control.sock"):
+                (ours / "control.sock").chmod(0o666)
+                with as_nobody():
+                    beside = main(["renew"])
+
+    said = capsys.readouterr()
+    assert (alone, beside) == (FAILED, DONE)
+    assert f"{theirs}/control.sock belongs to another user" in said.err
+    assert said.out == "prod: renewed, expires 2026-01-01\n"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from lightkeeper.adapters.state_dir import taken
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, main
 
 
@@ -54,7 +56,7 @@ def test_status_without_daemon_and_store_says_so(
     assert main(["status", *settings]) == FAILED
 
     said = capsys.readouterr().out
-    assert "no daemon is running here" in said
+    assert "no daemon answers at " in said
     assert "eu-central-1  [NO LOGIN]  no login has come yet" in said
 
 
@@ -84,7 +86,7 @@ def test_withdraw_where_nothing_was_delivered_is_no_failure(
     settings: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["withdraw", *settings]) == DONE
-    assert "nothing was ever delivered" in capsys.readouterr().out
+    assert "so nothing is to be taken out" in capsys.readouterr().out
 
 
 def test_withdraw_of_a_login_that_was_never_kept_says_so(
@@ -92,6 +94,15 @@ def test_withdraw_of_a_login_that_was_never_kept_says_so(
 ) -> None:
     assert main(["withdraw", "nope", *settings]) == FAILED
     assert "nothing is kept of nope" in capsys.readouterr().err
+
+
+def test_withdraw_beside_a_daemon_that_cannot_be_asked_takes_nothing_out(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with taken(str(tmp_path / "state")):
+        assert main(["withdraw", *settings]) == FAILED
+
+    assert f"process {os.getpid()} owns {tmp_path}/state" in capsys.readouterr().err
 
 
 def test_the_faults_of_the_simulator_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

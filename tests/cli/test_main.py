@@ -46,6 +46,15 @@ def test_what_it_does_not_know_is_misuse(
     assert "usage: lightkeeper" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["help"], ["help", "renew"]])
+def test_help_is_a_word_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(*words) == DONE
+    by_word = capsys.readouterr().out
+
+    assert status_of(*words[1:], "--help") == DONE
+    assert capsys.readouterr().out == by_word
+
+
 def test_nothing_at_all_is_misuse_and_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of() == MISUSED
     assert "lightkeeper demo" in capsys.readouterr().err

@@ -1,23 +1,206 @@
-"""One run that fails says why, and the next one says why it does not even try."""
+"""One run says what failed and why it did not even try; and what kept it from running at all."""
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from lightkeeper.cli.main import FAILED
-from tests.integration.process import command
+import pytest
+
+from lightkeeper.adapters.state_dir import taken
+from lightkeeper.cli.main import DONE, FAILED, main
+from tests.cli.test_closed import as_nobody
+from tests.integration.process import command, simulator
 
 
-def test_a_wait_that_an_earlier_run_began_is_told_with_its_end(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    environment = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "none"}
-    arguments = ("once", "--region", "eu-central-1", "--endpoint-url", closed)
+@pytest.fixture
+def flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.delenv("LIGHTKEEPER_CONFIG", raising=False)
+    return [
+        *("--region", "eu-central-1", "--docker-config", str(tmp_path / "config.json")),
+        *("--state-dir", str(tmp_path / "state"), "--socket", str(tmp_path / "control.sock")),
+    ]
 
-    first = command(tmp_path, environment, *arguments)
-    second = command(tmp_path, environment, *arguments)
 
-    assert (first.returncode, second.returncode) == (FAILED, FAILED)
-    assert "eu-central-1: failed, network: " in first.stdout
-    assert "no login has come yet; the next attempt may begin at 20" in second.stdout
+@contextmanager
+def _daemon(path: Path, answer: bytes) -> Iterator[None]:
+    """One that says this to whoever asks, and hangs up."""
+
+    def serve(listening: socket.socket) -> None:
+        heard, _ = listening.accept()
+        with heard:
+            heard.recv(1000)
+            heard.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        thread = threading.Thread(target=serve, args=[listening], daemon=True)
+        thread.start()
+        yield
+        thread.join()
+
+
+def test_a_run_after_a_failed_one_tries_again(flags: list[str], tmp_path: Path) -> None:
+    """Somebody mended what was wrong, and does not want to wait for a back-off."""
+    with simulator(tmp_path) as lightsail:
+        lightsail.order("faults", {"name": "throttled_with_retry_after"})
+        first = command(tmp_path, lightsail.environment, "once", *flags)
+        lightsail.order("faults", {"name": "AccessDeniedException"})
+        second = command(tmp_path, lightsail.environment, "once", *flags)
+        third = command(tmp_path, lightsail.environment, "once", *flags)
+
+    assert (first.returncode, second.returncode, third.returncode) == (FAILED, FAILED, DONE)
+    assert "eu-central-1: failed, throttled: " in first.stdout
+    assert "eu-central-1: failed, access_denied: " in second.stdout
+    assert "eu-central-1: valid until " in third.stdout
+
+
+def test_why_the_last_run_failed_is_known_afterwards(flags: list[str], tmp_path: Path) -> None:
+    with simulator(tmp_path) as lightsail:
+        lightsail.order("faults", {"name": "AccessDeniedException"})
+        command(tmp_path, lightsail.environment, "once", *flags)
+        status = command(tmp_path, lightsail.environment, "status", *flags)
+        check = command(tmp_path, lightsail.environment, "check", *flags)
+
+    assert "access_denied: " in status.stdout
+    assert "lightsail:CreateContainerServiceRegistryLogin" in status.stdout
+    assert "after access_denied" in check.stdout
+
+
+def test_runs_at_the_same_time_wait_for_one_another(flags: list[str], tmp_path: Path) -> None:
+    """Each pipeline of a host may begin with one: one call does for all."""
+    with simulator(tmp_path) as lightsail, ThreadPoolExecutor() as at_once:
+        begun = [
+            at_once.submit(command, tmp_path, lightsail.environment, "once", *flags)
+            for _ in range(3)
+        ]
+        ended = [one.result() for one in begun]
+
+        assert [one.returncode for one in ended] == [DONE] * 3, [one.stderr for one in ended]
+        assert lightsail.calls() == 1
+
+
+def test_a_state_directory_that_is_a_file_is_told_as_that(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").touch()
+
+    assert main(["once", *flags]) == FAILED
+
+    said = capsys.readouterr().err
+    assert f"the state directory cannot be used: {tmp_path}/state: File exists" in said
+    assert "daemon" not in said
+
+
+@pytest.mark.parametrize("mode", [0o500, 0o300])
+def test_a_state_directory_that_is_closed_to_us_is_told_as_that(
+    mode: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        state = Path(folder, "state")
+        state.mkdir()
+        if os.geteuid() == 0:
+            os.chown(state, 65534, 65534)
+        state.chmod(mode)
+        words = [
+            *("--region", "eu-central-1", "--docker-config", f"{folder}/config.json"),
+            *("--state-dir", str(state), "--socket", f"{folder}/control.sock"),
+        ]
+
+        with as_nobody():
+            status = main(["once", *words])
+
+    said = capsys.readouterr().err
+    assert status == FAILED
+    assert f"the state directory cannot be used: {state}" in said
+    assert "Permission denied" in said
+    assert "daemon" not in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "the daemon hung up without an answer; look at its log"),
+        (b'{"logins": [', "the daemon stopped in the middle of its answer; look at its log"),
+        (b'{"error": "too old"}\n', "too old"),
+    ],
+)
+def test_a_daemon_that_does_not_answer_is_told_as_that(
+    answer: bytes,
+    said: str,
+    flags: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = tmp_path / "state"
+    with taken(str(state)), _daemon(tmp_path / "control.sock", answer):
+        assert main(["once", *flags]) == FAILED
+
+    assert capsys.readouterr().err == f"lightkeeper once: {said}\n"
+
+
+def test_a_daemon_without_its_socket_is_told_with_its_process(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with taken(str(tmp_path / "state")):
+        assert main(["once", *flags]) == FAILED
+
+    said = capsys.readouterr().err
+    assert f"process {os.getpid()} owns {tmp_path}/state, and nobody answers at " in said
+
+
+def _told(failure: object, place: object = None) -> bytes:
+    """What a daemon says of a login that is valid, with what failed of it."""
+    standing = {"place": "/p", "state": "failing" if place else "ok", "failure": place}
+    login = {
+        "login": "prod",
+        "valid": True,
+        "expires": "2026-01-01T00:00:00Z",
+        "failure": failure,
+        "outputs": [{"places": [{"drift": None, "waits": None, "notices": []} | standing]}],
+    }
+    return json.dumps({"logins": [login]}).encode() + b"\n"
+
+
+VALID = "prod: valid until 2026-01-01T00:00:00Z\n"
+DENIED = {"reason": "access_denied", "detail": "denied", "advice": "Allow it."}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (_told(None), DONE, f"{VALID}  /p: ok\n"),
+        (
+            _told(DENIED),
+            FAILED,
+            f"{VALID}  renewal failed, access_denied: denied\n    Allow it.\n  /p: ok\n",
+        ),
+        (
+            _told(None, DENIED),
+            FAILED,
+            f"{VALID}  /p: failing\n    access_denied: denied\n    Allow it.\n",
+        ),
+    ],
+    ids=["all is well", "a renewal failed while the login lasts", "a place failed"],
+)
+def test_beside_a_daemon_it_tells_what_that_one_says(
+    answer: bytes,
+    status: int,
+    said: str,
+    flags: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with taken(str(tmp_path / "state")), _daemon(tmp_path / "control.sock", answer):
+        assert main(["once", *flags]) == status
+
+    assert capsys.readouterr().out == said

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from lightkeeper.cli import settings
+from lightkeeper.config.environment import Meant
 from lightkeeper.config.problem import ConfigErrors
 
 
@@ -26,18 +29,18 @@ def _file(folder: Path, socket: str) -> str:
 
 
 def test_no_daemon_is_meant_in_particular() -> None:
-    assert settings.named_socket(Namespace(socket=None, config=None)) is None
+    assert settings.meant(Namespace(socket=None, config=None)) is None
 
 
 def test_the_socket_that_is_named_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = _file(tmp_path, "/run/of-the-file.sock")
     monkeypatch.setenv("LIGHTKEEPER_SOCKET", "/run/of-the-variable.sock")
 
-    by_flag = settings.named_socket(Namespace(socket="/run/of-the-flag.sock", config=file))
-    by_variable = settings.named_socket(Namespace(socket=None, config=file))
+    by_flag = settings.meant(Namespace(socket="/run/of-the-flag.sock", config=file))
+    by_variable = settings.meant(Namespace(socket=None, config=file))
 
-    assert by_flag == "/run/of-the-flag.sock"
-    assert by_variable == "/run/of-the-variable.sock"
+    assert by_flag == Meant("/run/of-the-flag.sock")
+    assert by_variable == Meant("/run/of-the-variable.sock")
 
 
 def test_a_configuration_that_is_named_means_the_daemon_that_runs_with_it(
@@ -45,12 +48,12 @@ def test_a_configuration_that_is_named_means_the_daemon_that_runs_with_it(
 ) -> None:
     file = _file(tmp_path, "/run/of-the-file.sock")
 
-    by_flag = settings.named_socket(Namespace(config=file))
+    by_flag = settings.meant(Namespace(config=file))
     monkeypatch.setenv("LIGHTKEEPER_CONFIG", file)
-    by_variable = settings.named_socket(Namespace(config=None))
+    by_variable = settings.meant(Namespace(config=None))
 
-    assert by_flag == "/run/of-the-file.sock"
-    assert by_variable == "/run/of-the-file.sock"
+    assert by_flag == Meant("/run/of-the-file.sock")
+    assert by_variable == Meant("/run/of-the-file.sock")
 
 
 def test_a_state_directory_that_is_named_means_the_daemon_that_owns_it(
@@ -59,11 +62,82 @@ def test_a_state_directory_that_is_named_means_the_daemon_that_owns_it(
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("LIGHTKEEPER_STATE_DIR", str(tmp_path / "state"))
 
-    assert settings.named_socket(Namespace()) == str(tmp_path / "control.sock")
+    state_dir = str(tmp_path / "state")
+    assert settings.meant(Namespace()) == Meant(str(tmp_path / "control.sock"), state_dir)
+
+
+def test_a_configuration_that_is_wrong_elsewhere_still_says_where_its_daemon_is(
+    tmp_path: Path,
+) -> None:
+    """It may be one that is about to be mended, while the daemon runs by what stood there."""
+    file = tmp_path / "config.yaml"
+    file.write_text("logins: [{name: PROD}]\nwebb: {}\nsocket: /run/of-the-file.sock\n")
+
+    assert settings.meant(Namespace(config=str(file))) == Meant("/run/of-the-file.sock")
+
+
+@pytest.mark.parametrize("text", ["socket: [", "socket: {}", "socket: here", "state_dir: $NOWHERE"])
+def test_a_configuration_that_does_not_say_where_its_daemon_is_is_told(
+    text: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{text}\n")
+
+    with pytest.raises(ConfigErrors):
+        settings.meant(Namespace(config=str(file)))
+
+
+@pytest.mark.parametrize("home", ["", None])
+def test_without_a_home_in_the_environment_it_is_the_one_of_the_user(
+    home: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker's own client finds its file there too."""
+    monkeypatch.delenv("HOME")
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+
+    [login] = settings.loader(Namespace())().config.logins
+
+    expected = Path(pwd.getpwuid(os.getuid()).pw_dir, ".docker/config.json")
+    assert [output.path for output in login.outputs] == [expected]
 
 
 def test_a_configuration_that_cannot_be_read_is_told_and_no_other_daemon_asked(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(ConfigErrors, match="cannot be read"):
-        settings.named_socket(Namespace(config=str(tmp_path / "missing.yaml")))
+        settings.meant(Namespace(config=str(tmp_path / "missing.yaml")))
+
+
+@pytest.mark.parametrize("by_systemd", [False, True])
+def test_a_command_is_told_with_what_it_needs_in_any_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_systemd: bool
+) -> None:
+    """Without systemd's variables, and as the user whose state it is."""
+    file = _file(tmp_path, str(tmp_path / "socket"))
+    state = tmp_path / "state"
+    state.mkdir()
+    given = Namespace(config=file, state_dir=str(state))
+    if by_systemd:
+        monkeypatch.setenv("STATE_DIRECTORY", str(state))
+        given = Namespace(config=file)
+
+    line = settings.whole(given, settings.loader(given)().config, "withdraw", "prod")
+
+    user = pwd.getpwuid(os.getuid()).pw_name
+    said = f"lightkeeper withdraw prod --state-dir {state} --config {file}"
+    assert line == (f"sudo -u {user} {said}" if by_systemd else said)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_the_state_of_another_user_is_asked_for_as_that_user(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    given = Namespace(state_dir=str(state), region="eu-central-1", socket="/s")
+
+    line = settings.whole(given, settings.loader(given)().config, "withdraw")
+
+    said = f"lightkeeper withdraw --state-dir {state} --region eu-central-1 --socket /s"
+    assert line == f"sudo -u {pwd.getpwuid(65534).pw_name} {said}"

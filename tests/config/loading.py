@@ -21,12 +21,14 @@ def a_host(
     uid: int = 1000,
     directories: Collection[str] = (),
     regions: Mapping[str | None, str] | None = None,
+    owned: Collection[str] = (),
 ) -> Host:
     return Host(
         home=None if home is None else Path(home),
         uid=uid,
         is_directory=lambda path: str(path) in directories,
         profile_region=(regions or {}).get,
+        owns=lambda path: path in owned,
     )
 
 

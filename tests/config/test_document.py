@@ -101,7 +101,8 @@ def test_duplicate_keys_are_said_beside_what_makes_the_file_unreadable() -> None
     )
 
 
-TOO_MUCH = "is nested or repeated too much; expected a configuration"
+EXPECTED = "expected what `lightkeeper schema --example` shows"
+TOO_MUCH = f"is nested or repeated too much; {EXPECTED}"
 NO_TEXT = "holds a character that no text file holds; expected YAML"
 NO_MAPPING = "is not a mapping; expected logins: and the like"
 
@@ -132,7 +133,7 @@ UNREADABLE = [
     (b"a: " + b"[" * 20 + b"]" * 20, f"1: {TOO_MUCH}"),
     (b"a: &a [*a]", f"1: {TOO_MUCH}"),
     (b"a: 1\nb: &b\n  c: *b", f"3: {TOO_MUCH}"),
-    (b"#" * (MAX_BYTES + 1), "1: is larger than 1024 KiB; expected a configuration"),
+    (b"#" * (MAX_BYTES + 1), f"1: is larger than 1024 KiB; {EXPECTED}"),
 ]
 
 

@@ -41,6 +41,17 @@ def test_state_is_kept_where_systemd_says_else_where_the_user_keeps_it(
     assert config.state_dir == Path(state_dir)
 
 
+def test_the_user_of_the_service_finds_it_from_a_shell_too() -> None:
+    """Where systemd's variables are not set."""
+    environ = {"XDG_STATE_HOME": "/x", "XDG_RUNTIME_DIR": "/r"}
+    host = a_host(owned=["/var/lib/lightkeeper", "/run/lightkeeper"])
+
+    config = loaded(LOGIN, environ=environ, host=host).config
+
+    assert config.state_dir == Path("/var/lib/lightkeeper")
+    assert config.socket == Path("/run/lightkeeper/control.sock")
+
+
 @pytest.mark.parametrize(
     ("environ", "uid", "socket"),
     [

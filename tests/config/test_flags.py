@@ -173,7 +173,7 @@ def test_what_is_wrong_with_flags_is_said_by_their_names() -> None:
     assert sorted(refusal(flags=flags, environ=environ).splitlines()) == [
         "--docker-config: is not an absolute path; expected one that begins with / or ~/",
         '--file-mode: 0644 is not a mode that shuts other users out, such as "0600"',
-        "--listen: 9780 is not HOST:PORT such as 127.0.0.1:9780, or none",
+        "--listen: 9780 is not HOST:PORT such as 127.0.0.1:9780, port 65535 at most, or none",
         "--log-level: loud is not known; expected one of debug, info, warning, error",
         "--region: the value is not an AWS region such as eu-central-1",
         "LIGHTKEEPER_ROLE_ARN: push is not a role such as arn:aws:iam::123456789012:role/push",

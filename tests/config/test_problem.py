@@ -40,7 +40,11 @@ def test_a_value_has_one_problem_and_it_is_the_first() -> None:
     assert errors.problems == (first, other)
 
 
-@pytest.mark.parametrize("text", ["debg", "EU", "0600", "1:30", "50%", "a.b-c_d+e", "a" * 16])
+NAMES = ["Prod Login", "prod-eu-central-1-build-host", "some_rather_long_name.of_2026"]
+WORDS = ["debg", "EU", "0600", "1:30", "50%", "a.b-c_d+e", "a" * 16]
+
+
+@pytest.mark.parametrize("text", [*WORDS, *NAMES])
 def test_what_is_short_and_plain_is_shown(text: str) -> None:
     assert shown(text) == text
 
@@ -58,6 +62,8 @@ def test_what_is_short_and_plain_is_shown(text: str) -> None:
         "a/b",
         "p@ss!",
         "a\n",
+        "correct horse battery staple",
+        "ab1-cd2-ef3-gh4-ij5",
         "pässwort",
         "AKIAIOSFODNN7EXAMPLE",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lightkeeper.config.model import Log
-from lightkeeper.config.problem import Problem
+from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.config.reading import Reader
 from lightkeeper.config.tree import Keys, Text, Where
 from tests.config.loading import FILE, loaded, refusal
@@ -17,7 +19,7 @@ NAME = "a name of at most 63 lower-case letters, digits and hyphens"
 REGION = "an AWS region such as eu-central-1"
 MODE = 'a mode that shuts other users out, such as "0600"'
 URL = "an http or https address with a host, and without user, password, ? and #"
-LISTEN = "HOST:PORT such as 127.0.0.1:9780, or none"
+LISTEN = "HOST:PORT such as 127.0.0.1:9780, port 65535 at most, or none"
 AT = "a percentage from 20% to 90%, such as 50%"
 QUOTES = "to YAML unless it is in quotes"
 LOGIN_KEYS = (
@@ -186,6 +188,35 @@ def test_a_listener_is_told_apart_into_host_and_port(text: str, host: str, port:
     assert (listen.host, listen.port) == (host, port)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("a..b", ".a", "x" * 64, f"a.{'x' * 64}.b", "a b", "[.]", "[1..2]", "[ab]", "[::1"),
+        *("[111.2.3.4]", "[" + "f" * 64 + ":]"),
+    ],
+)
+def test_a_host_that_no_resolver_takes_is_refused_at_load(host: str) -> None:
+    said = refusal(f"{LOGIN}web: {{listen: '{host}:9780'}}")
+
+    assert said.startswith(f"{FILE}:3: web.listen: ")
+    assert said.endswith(f" is not {LISTEN}")
+
+
+@given(st.text("a0fF.:-_[]", max_size=70))
+@example("localhost.")
+@example("_a.b_c-d.0")
+@example("[::ffff:127.0.0.1]")
+def test_every_host_that_is_taken_can_be_asked_for(host: str) -> None:
+    """The resolver's encoding raises what is no OSError, and nobody expects."""
+    try:
+        listen = loaded(f"{LOGIN}web: {{listen: '{host}:1'}}").config.web.listen
+    except ConfigErrors:
+        return
+
+    assert listen is not None
+    assert listen.host.encode("idna")
+
+
 def test_the_word_none_switches_the_listener_off() -> None:
     assert loaded(f"{LOGIN}web: {{listen: none}}").config.web.listen is None
 
@@ -209,3 +240,14 @@ def test_a_struct_with_a_problem_is_none_and_the_problem_is_kept() -> None:
 
     assert log is None
     assert [(one.line, one.key) for one in problems] == [(2, "log.level")]
+
+
+def test_what_is_wrong_beside_an_unknown_type_is_said_with_it() -> None:
+    """Else each mistake costs a round."""
+    said = refusal(
+        f"{LOGIN}  outputs:\n  - {{type: dockerr, path: here, file_mode: '0777', in_place: maybe,\n"
+        "     if_foreign: nope, pathh: /a}\n"
+    )
+
+    keys = [line.split(": ")[1].rpartition(".")[2] for line in said.splitlines()]
+    assert sorted(keys) == ["file_mode", "if_foreign", "in_place", "path", "pathh", "type"]

@@ -34,6 +34,7 @@ def eventually(what: str, is_so: Callable[[], object], said: Sequence[str] = ())
 def clean_environment(folder: Path) -> dict[str, str]:
     """The environment of a user who has nothing: no AWS settings, no proxies."""
     kept = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+    kept["XDG_STATE_HOME"] = str(folder / ".state")  # root's own would be the machine's
     return kept | {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONWARNINGS": "error"}
 
 

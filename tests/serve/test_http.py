@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from lightkeeper.core.facts import LoginName
-from lightkeeper.serve.http import Web, is_loopback
+from lightkeeper.serve.http import Web
 from tests.core.making import HERE, HOUR, THERE, after, not_delivered
 from tests.serve.asking import (
     LOOPBACK,
@@ -303,16 +303,3 @@ async def test_closing_lets_go_of_everybody_and_of_the_port() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(LOOPBACK, port)
-
-
-@pytest.mark.parametrize(
-    ("host", "own"),
-    [
-        *(("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("[::1]", True)),
-        *(("localhost", True), ("Localhost", True)),
-        *(("0.0.0.0", False), ("::", False), ("", False), ("10.0.0.1", False)),  # noqa: S104
-        *(("host.example", False), ("localhost.example", False)),
-    ],
-)
-def test_loopback_is_told_by_name_or_address(host: str, own: bool) -> None:  # noqa: FBT001
-    assert is_loopback(host) is own

@@ -88,3 +88,13 @@ async def test_a_simulator_that_cannot_start_raises_and_says_nothing(
         await run(Settings(port=port))
 
     assert capsys.readouterr().out == ""
+
+
+async def test_a_fault_that_strikes_connections_can_be_called_off() -> None:
+    async with _started() as (_, said), aiohttp.ClientSession() as client:
+        route = next(one for one in said.values() if one.endswith("/_simulator/"))
+        fault = {"name": "reset_on_accept", "times": 100}
+        await client.post(f"{route}faults", json=fault, headers={"Connection": "close"})
+        async with aiohttp.ClientSession() as another:
+            assert (await another.delete(f"{route}faults")).status == 200
+            assert (await another.get(f"{route.removesuffix('_simulator/')}v2/")).status == 401

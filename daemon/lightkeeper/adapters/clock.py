@@ -25,6 +25,11 @@ class SystemClock:
         return timedelta(microseconds=time.monotonic_ns() // 1000)
 
 
+def pause(duration: timedelta) -> None:
+    """Do nothing for so long: for a command that waits for another process, and has no loop."""
+    time.sleep(duration.total_seconds())
+
+
 def boot_id(path: Path = _BOOT_ID) -> str:
     """Which start of the machine this is, so that boot clocks of two are never compared.
 

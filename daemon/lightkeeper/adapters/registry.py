@@ -6,7 +6,6 @@ import asyncio
 import base64
 from datetime import timedelta
 from functools import partial
-from ipaddress import ip_address
 from typing import Final
 
 import aiohttp
@@ -14,7 +13,7 @@ from aiohttp import hdrs
 
 from lightkeeper import __version__
 from lightkeeper.core.answer import Verdict
-from lightkeeper.core.credential import Credential, RegistryHost
+from lightkeeper.core.credential import Credential, is_loopback
 from lightkeeper.lane import Lane
 from lightkeeper.pace import Pace
 
@@ -52,7 +51,7 @@ async def _ask(credential: Credential) -> Verdict:
 
     Raises what a network does.
     """
-    is_local = is_loopback(credential.registry)
+    is_local = is_loopback(credential.registry.partition(":")[0])
     url = f"{'http' if is_local else 'https'}://{credential.registry}/v2/"
     pair = f"{credential.username}:{credential.password.reveal()}".encode()
     headers = {hdrs.AUTHORIZATION: f"Basic {base64.b64encode(pair).decode()}"}
@@ -73,12 +72,3 @@ def _takes_passwords(response: aiohttp.ClientResponse) -> bool:
     """Whether the challenge is for Basic auth: one for tokens says nothing about a password."""
     challenges = response.headers.getall(hdrs.WWW_AUTHENTICATE, [])
     return not challenges or any(one.lower().startswith("basic") for one in challenges)
-
-
-def is_loopback(registry: RegistryHost) -> bool:
-    """Whether clients reach `registry` without TLS, since it is on this machine."""
-    host = registry.rpartition(":")[0] if ":" in registry else registry
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -20,18 +20,26 @@ from lightkeeper.core.facts import LoginName
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
 from lightkeeper.files import Files
-from lightkeeper.paths import FileFailure, Paths
+from lightkeeper.paths import FileFailure, Paths, told
 from lightkeeper.ports import Failed, Fs, Workers
 
 _VERSION: Final = 1
 _DEADLINE: Final = timedelta(seconds=10)
 _SUFFIX: Final = ".json"
 _LOCK: Final = "lock"
+_ONCE: Final = "once"
+"""Stands in the lock, behind the process id, where that process ends soon."""
 _DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class StateDirTakenError(Exception):
-    """Another daemon owns the directory; the message is its process id, if it is told."""
+    """Another process owns the directory; the message is its id, if it is told."""
+
+    def __init__(self, holder: str) -> None:
+        pid, _, use = holder.partition(" ")
+        super().__init__(pid)
+        self.ends_soon = use == _ONCE
+        """Whether it is one run and no daemon."""
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +125,7 @@ class StateDir:
 
     def _read(self, login: LoginName) -> Saved:
         file = self._paths.find(f"{self.path}/{login}{_SUFFIX}")
-        data = self._files.read(file) if file else None
+        data = self._files.read(file).data if file else None
         try:
             envelope = msgspec.json.decode(data or b"", type=_Envelope)
         except _DAMAGE as exc:
@@ -152,24 +160,52 @@ class StateDir:
 
 
 @contextmanager
-def taken(path: str) -> Iterator[None]:
-    """Own the directory, made if it is missing, until the end.
+def taken(path: str, *, ends_soon: bool = False) -> Iterator[None]:
+    """Own the directory, made if it is missing, until the end; `ends_soon` is told to others.
 
-    `StateDirTakenError` if another process does; the kernel ends its hold with it.
+    `StateDirTakenError` if another process does; the kernel ends its hold with it. `FileFailure` if
+    it cannot be made or locked, or if root finds it to be another user's: what root left there,
+    that user could not use.
     """
-    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(f"{path}/{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with told(path):
+        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_ours = os.geteuid() != 0 or Path(path).stat().st_uid == 0
+        lock = _opened_lock(path, may_make=is_ours)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
-            raise StateDirTakenError(holder) from exc
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        with told(path):
+            _hold(lock)
+            if not is_ours:
+                raise _not_roots(path)
+            holder = f"{os.getpid()} {_ONCE}\n" if ends_soon else f"{os.getpid()}\n"
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, holder.encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def _opened_lock(path: str, *, may_make: bool) -> int:
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if may_make else 0)
+    try:
+        return os.open(f"{path}/{_LOCK}", flags, 0o600)
+    except FileNotFoundError as exc:
+        if may_make:
+            raise
+        raise _not_roots(path) from exc
+
+
+def _not_roots(path: str) -> FileFailure:
+    owner = Path(path).stat().st_uid
+    detail = f"{path} belongs to uid {owner} and this runs as root; run it as that user"
+    return FileFailure(Reason.OTHER_OWNER, detail)
+
+
+def _hold(lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        raise StateDirTakenError(holder) from exc
 
 
 def _written(saved: Saved) -> bytes:

@@ -124,7 +124,7 @@ class InotifyWatch:
 
     def _arm_way(self, inotify: Inotify, file: Path, path: str) -> None:
         """Watch the directory of a file, or the deepest that is there on the way to it."""
-        for entry in (file,):
+        for entry in (file, *file.parents):
             try:
                 watch = inotify.add_watch(entry.parent, _CHANGES)
             except FileNotFoundError:

@@ -6,24 +6,42 @@ import argparse
 import json
 import os
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-_PATIENCE_SECONDS: Final = 150.0
-"""For one line of an answer: longer than an attempt, and than the floor before it."""
+from lightkeeper.cli import settings
+from lightkeeper.config.environment import Meant
+from lightkeeper.config.problem import ConfigErrors
 
-NOT_RUNNING: Final = (
-    "no daemon answers here; start one with `lightkeeper run`, or name its socket with --socket"
+PATIENCE_SECONDS: Final = 150.0
+"""For one line of an answer: longer than an attempt after its floor, and than a settling."""
+
+
+_CREDENTIALS: Final = struct.Struct("3i")
+_BY_HTTP: Final = (
+    "; what `status` tells it tells everybody here at its listener, unless configured otherwise:"
+    " curl -fsS http://127.0.0.1:9780/status"
 )
 
 
-class NotRunningError(Exception):
-    """No daemon answers."""
+class UnansweredError(Exception):
+    """The daemon that is meant cannot be asked; the message says why, and what to do."""
 
 
-class NotAllowedError(Exception):
-    """The daemon that is there may not be asked by this user; the message is its socket."""
+class NotRunningError(UnansweredError):
+    """No daemon is there."""
+
+    def __init__(self, meant: Meant | None) -> None:
+        here = "here"
+        if meant is not None:
+            here = f"at {meant.socket}"
+            here += f" for {meant.state_dir}" if meant.state_dir else ""
+        self.what = f"no daemon answers {here}"
+        super().__init__(
+            f"{self.what}; start one with `lightkeeper run`, or name its socket with --socket"
+        )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,43 +53,104 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def ask(named: str | None, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """The lines of the daemon's answer, as they come.
+def ask(meant: Meant | None, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    """The lines of the daemon's answer, as they come: at least one, and none with an error.
 
-    `NotRunningError`, `NotAllowedError`; `OSError` if the daemon ends while it answers.
+    Where none is meant, of any daemon of this machine. `UnansweredError`, of which
+    `NotRunningError` is one.
     """
-    with _connected(named) as connection:
+    with _connected(meant) as connection:
+        is_answered = False
+        for line in _lines(connection, request):
+            if "error" in line:
+                raise UnansweredError(line["error"])
+            is_answered = True
+            yield line
+        if not is_answered:
+            msg = "the daemon hung up without an answer; look at its log"
+            raise UnansweredError(msg)
+
+
+def ask_meant(args: argparse.Namespace, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    """The same of the daemon that the arguments mean.
+
+    Where they mean none, of any of this machine, and then of the configuration's: that may name a
+    socket where no daemon has it by default. `ConfigErrors` as well, if what is named is wrong.
+    """
+    meant = settings.meant(args)
+    try:
+        yield from ask(meant, request)
+    except NotRunningError as exc:
+        if meant is not None:
+            raise
+        try:
+            meant = settings.configured(args)
+        except ConfigErrors:
+            raise exc from None
+        yield from ask(meant, request)
+
+
+def _lines(connection: socket.socket, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    try:
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as lines:
             for line in lines:
                 yield json.loads(line)
+    except TimeoutError as exc:
+        msg = f"the daemon has not answered for {PATIENCE_SECONDS:.0f} s; look at its log"
+        raise UnansweredError(msg) from exc
+    except (OSError, ValueError) as exc:
+        msg = "the daemon stopped in the middle of its answer; look at its log"
+        raise UnansweredError(msg) from exc
 
 
-def _connected(named: str | None) -> socket.socket:
-    for path in _candidates(named):
+def _connected(meant: Meant | None) -> socket.socket:
+    """The connection to the first daemon that lets us."""
+    closed = None
+    for path in [_expanded(meant.socket)] if meant else _candidates():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_PATIENCE_SECONDS)
+        connection.settimeout(PATIENCE_SECONDS)
         try:
             connection.connect(str(path))
-        except PermissionError as exc:
+        except OSError as exc:
             connection.close()
-            raise NotAllowedError(str(path)) from exc
-        except OSError:
+            if isinstance(exc, PermissionError):
+                closed = closed or path
+            continue
+        if meant and meant.state_dir and not _owns(connection, meant.state_dir):
             connection.close()
             continue
         return connection
-    raise NotRunningError
+    if closed is None:
+        raise NotRunningError(meant)
+    msg = f"{closed} belongs to another user; ask as that user, or as root{_BY_HTTP}"
+    raise UnansweredError(msg)
 
 
-def _candidates(named: str | None) -> Iterator[Path]:
+def _owns(connection: socket.socket, state_dir: str) -> bool:
+    """Whether who answers serves the state directory; also where that cannot be told."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    peer, _, _ = _CREDENTIALS.unpack(raw)
+    try:
+        owner = Path(state_dir, "lock").read_text(encoding="ascii").split(maxsplit=1)
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError):
+        return True
+    return not peer or not owner or owner[0] == str(peer)
+
+
+def _candidates() -> Iterator[Path]:
     """Where the control socket may be, the most likely first."""
-    if named:
-        yield Path(named).expanduser()
-        return
     yield Path("/run/lightkeeper/control.sock")
     for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
         if directory := os.environ.get(variable):
             yield Path(directory, "lightkeeper", "control.sock")
             yield Path(directory, "control.sock")
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    yield Path(state, "lightkeeper", "control.sock").expanduser()
+    yield _expanded(f"{state}/lightkeeper/control.sock")
+
+
+def _expanded(path: str) -> Path:
+    """The path with its home, which `Path.expanduser` raises without."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lightkeeper.cli import settings
+from lightkeeper.cli import settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.words import cannot, print_table
+from lightkeeper.cli.standing import WHY, noticed, places
+from lightkeeper.cli.words import print_table
 from lightkeeper.config.problem import ConfigErrors
 
 if TYPE_CHECKING:
@@ -36,27 +38,35 @@ def run(args: argparse.Namespace) -> int:
         return MISUSED
     for warning in loaded.warnings:
         sys.stderr.write(f"warning: {warning}\n")
-    from lightkeeper import app
-    from lightkeeper.core.status import as_document
-    from lightkeeper.paths import FileFailure
-
-    try:
-        document = as_document(app.stored(loaded.config))
-    except FileFailure as exc:
-        cannot("check", f"the state directory cannot be read: {exc.detail}")
+    document = store.document(args, "check", loaded.config)
+    if document is None:
         return FAILED
-    rows = [row for login in document["logins"] for row in _rows(login)]
+    rows = [row for login in document["logins"] for row in _rows(login, document["at"])]
     print_table(["login", "region", "renews", "place", "what would be written"], rows)
+    for place in (place for login in document["logins"] for place in places(login)):
+        for line in noticed(place):
+            sys.stdout.write(f"{place['place']}: {line.text}\n")
     return _prove(loaded) if args.online else DONE
 
 
-def _rows(login: Document) -> list[list[str]]:
-    when = f"{login['due']} ({login['next_attempt_why']})" if login["valid"] else "at once"
+def _rows(login: Document, at: str) -> list[list[str]]:
+    when = _when(login, at)
     return [
         [login["login"], login["region"], when, place["place"], _write(login, place)]
-        for output in login["outputs"]
-        for place in output["places"]
+        for place in places(login)
     ]
+
+
+def _when(login: Document, at: str) -> str:
+    """When a daemon that begins now would renew, and why then."""
+    why, attempt = WHY[login["next_attempt_why"]], login["next_attempt"]
+    # Attempts stand on the server's clock.
+    server_now = datetime.fromisoformat(at) - timedelta(seconds=login["clock_skew_seconds"])
+    if datetime.fromisoformat(attempt) <= server_now + timedelta(seconds=1):
+        return f"at once: {why}"
+    if (failure := login["failure"]) and attempt != login["due"]:
+        why = f"it waits after {failure['reason']}"
+    return f"{attempt}: {why}"
 
 
 def _write(login: Document, place: Document) -> str:

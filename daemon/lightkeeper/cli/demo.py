@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,11 +17,14 @@ from typing import Final
 
 from lightkeeper.cli import settings
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.words import cannot, in_words, is_painted
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.problem import ConfigErrors
 
 _NOT_OURS: Final = ("AWS_", "LIGHTKEEPER_")
 """Variables that would lead the demo away from its simulator."""
+_MARK: Final = ".lightkeeper-demo"
+"""Makes a folder the demo's: without it, what is there is somebody's."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,20 +37,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", help="log, on a terminal too")
 
 
+class NotOursError(Exception):
+    """The folder holds what no demo put there; the message is its path."""
+
+
 def run(args: argparse.Namespace) -> int:
     """Run simulator and daemon until stopped."""
+    from lightkeeper.adapters.state_dir import StateDirTakenError
+    from lightkeeper.paths import FileFailure
     from lightkeeper.simulator import SetupError
 
     if args.lifetime < _SHORTEST:
-        sys.stderr.write(f"lightkeeper demo: --lifetime is {_SHORTEST} seconds or more\n")
+        cannot("demo", f"--lifetime is {_SHORTEST} seconds or more")
         return MISUSED
     try:
         asyncio.run(_demo(args))
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
-    except (SetupError, OSError) as exc:
-        sys.stderr.write(f"lightkeeper demo: cannot start: {exc}\n")
+    except NotOursError as exc:
+        cannot("demo", f"{exc} is not empty, and no demo made it; name a new folder with --dir")
+        return MISUSED
+    except StateDirTakenError as exc:
+        where = f"runs in {args.dir.absolute()}; end it, or give this one a --dir of its own"
+        cannot("demo", f"another demo (process {exc}) {where}")
+        return FAILED
+    except (SetupError, FileFailure) as exc:
+        cannot("demo", f"cannot start: {exc}")
+        return FAILED
+    except OSError as exc:
+        cannot("demo", f"cannot start: {in_words(exc)}")
         return FAILED
     return DONE
 
@@ -60,21 +78,31 @@ async def _demo(args: argparse.Namespace) -> None:
     from lightkeeper import app
     from lightkeeper.simulator import Settings, simulate
 
-    folder = args.dir.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    # What an earlier demo held is of a simulator that is gone.
-    (folder / "config.json").unlink(missing_ok=True)
-    shutil.rmtree(folder / "state", ignore_errors=True)
+    folder = _own(args.dir.absolute())
     lifetime = timedelta(seconds=args.lifetime)
     async with simulate(Settings(lifetime=lifetime)) as simulator:
         _enter(simulator.environment())
-        load = _loader(args.listen, folder)
+        load = _loader(simulator.endpoint_url, args.listen, folder)
         loaded = load()
         sys.stdout.write(f"Docker config: {folder / 'config.json'}\n")
-        if sys.stdout.isatty() and not args.plain:
+        if is_painted() and not args.plain:
             await _live(loaded, load)
         else:
             await app.run(loaded, load=load, log=sys.stdout)
+
+
+def _own(folder: Path) -> Path:
+    """The folder, made if it is missing; `NotOursError` if it holds anything and no mark of ours.
+
+    What an earlier demo held there may stay: it came from another endpoint, so the login starts
+    anew and takes the old entry out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / _MARK
+    if not mark.exists() and any(folder.iterdir()):
+        raise NotOursError(str(folder))
+    mark.touch()
+    return folder
 
 
 async def _live(loaded: Loaded, load: Callable[[], Loaded]) -> None:
@@ -96,7 +124,7 @@ def _enter(environment: dict[str, str]) -> None:
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
 
-def _loader(listen: str, folder: Path) -> Callable[[], Loaded]:
+def _loader(endpoint_url: str, listen: str, folder: Path) -> Callable[[], Loaded]:
     flags = argparse.Namespace(
         config=os.devnull,
         docker_config=[str(folder / "config.json")],
@@ -104,5 +132,6 @@ def _loader(listen: str, folder: Path) -> Callable[[], Loaded]:
         socket=str(folder / "control.sock"),
         listen=listen,
         region="eu-central-1",
+        endpoint_url=endpoint_url,
     )
     return settings.loader(flags)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import ModuleType
 from typing import Final, NamedTuple
 
@@ -20,6 +22,10 @@ FAILED: Final = 1
 """Something that was asked for did not happen."""
 MISUSED: Final = 2
 """The configuration or the command line is wrong."""
+INTERRUPTED: Final = 130
+"""Ctrl-C ended it: what a shell says of SIGINT."""
+UNREAD: Final = 141
+"""Whoever read its output is gone: what a shell says of SIGPIPE."""
 
 _GARBAGE: Final = 50_000
 """Objects before a command that ends soon looks for garbage: imports make many, and all stay."""
@@ -47,7 +53,7 @@ COMMANDS: Final = (
 
 _EPILOG: Final = """\
 Exit status: 0 done; 1 something that was asked for did not happen; 2 the configuration or the
-command line is wrong.
+command line is wrong; 130 interrupted; 141 nobody reads the output.
 
 Begin with `lightkeeper demo`. With an AWS account, `lightkeeper run --region eu-central-1` keeps
 the Docker config of the user that runs it; `lightkeeper COMMAND --help` tells the rest.
@@ -56,9 +62,28 @@ the Docker config of the user that runs it; `lightkeeper COMMAND --help` tells t
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` names; its exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold any byte
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()  # here, where it can be caught that nobody reads
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is left in the buffer would fail once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+
+
+def _run(words: list[str]) -> int:
     parser = _parser()
     name = next((word for word in words if not word.startswith("-")), "")
+    if name == "help":
+        words.remove(name)
+        name = next((word for word in words if not word.startswith("-")), "")
+        words.append("--help")
     if any(command.name == name for command in COMMANDS):
         at = words.index(name)
         args = parser_of(name).parse_args(words[:at] + words[at + 1 :])

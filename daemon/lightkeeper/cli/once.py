@@ -9,15 +9,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
-from lightkeeper.cli import asking, settings
+from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
+from lightkeeper.cli.standing import about, places
 from lightkeeper.cli.words import cannot
-from lightkeeper.config.load import Loaded
 from lightkeeper.config.problem import ConfigErrors
+from lightkeeper.core import policy
+
+if TYPE_CHECKING:
+    from lightkeeper.adapters.state_dir import StateDirTakenError
+    from lightkeeper.config.environment import Meant
+    from lightkeeper.config.model import Config
 
 Document = dict[str, Any]
+
+_PAUSE: Final = timedelta(milliseconds=100)
+_STARTING: Final = timedelta(seconds=3)
+"""How long a daemon that owns the state directory may take until it answers."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,37 +44,63 @@ def run(args: argparse.Namespace) -> int:
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
+    from lightkeeper.paths import FileFailure
+
     try:
-        document = _run(loaded)
-    except (asking.NotRunningError, asking.NotAllowedError, OSError) as exc:
-        cannot("once", f"a daemon owns {loaded.config.state_dir} and cannot be asked: {exc}")
+        document = _run(loaded.config, settings.configured(args))
+    except asking.UnansweredError as exc:
+        cannot("once", str(exc))
+        return FAILED
+    except FileFailure as exc:
+        cannot("once", f"the state directory cannot be used: {exc}; check who may write there")
         return FAILED
     return _told(document)
 
 
-def _run(loaded: Loaded) -> Document:
+def _run(config: Config, daemon: Meant) -> Document:
+    """What this run came to, or a daemon; another run is waited for, and goes before."""
     from lightkeeper import app
+    from lightkeeper.adapters.clock import pause
     from lightkeeper.adapters.state_dir import StateDirTakenError
     from lightkeeper.core.status import as_document
     from lightkeeper.telemetry import logs
     from lightkeeper.telemetry.recorder import FactRecorder
 
-    config = loaded.config
     logs.configure(config.log.format, config.log.level, sys.stderr)
-    try:
-        return as_document(asyncio.run(app.once(config, FactRecorder())))
-    except StateDirTakenError:
-        return next(asking.ask(str(config.socket), {"ask": "settle"}), {"logins": []})
+    unreadable = store.unreadable("once", "it costs one call")
+    waited = timedelta(0)
+    while True:
+        try:
+            return as_document(asyncio.run(app.once(config, FactRecorder(), unreadable)))
+        except StateDirTakenError as exc:
+            owner = exc
+        try:
+            return next(asking.ask(daemon, {"ask": "settle"}))
+        except asking.NotRunningError as exc:
+            if waited >= (policy.SETTLE if owner.ends_soon else _STARTING):
+                raise asking.UnansweredError(_owned(config, owner)) from exc
+        pause(_PAUSE)
+        waited += _PAUSE
+
+
+def _owned(config: Config, owner: StateDirTakenError) -> str:
+    if owner.ends_soon:
+        waited = f"{policy.SETTLE.total_seconds():.0f} s"
+        return f"another `once` (process {owner}) works in {config.state_dir}, for {waited} now"
+    return (
+        f"process {owner} owns {config.state_dir}, and nobody answers at {config.socket}; name its"
+        " socket with --socket, or wait until it ends"
+    )
 
 
 def _told(document: Document) -> int:
     """Print a line a place, and say whether all is well."""
     well = bool(document["logins"])
     for login in document["logins"]:
+        failure = login["failure"]
+        well = well and login["valid"] and not failure
         if not login["valid"]:
-            well = False
-            failure = login["failure"]
-            # An earlier process may have failed a moment ago: the wait after that holds here too.
+            # An earlier process may have died in its attempt: the floor after that holds too.
             waits = f"{login['sentence']}; the next attempt may begin at {login['next_attempt']}"
             why = f"{failure['reason']}: {failure['detail']}" if failure else waits
             sys.stdout.write(f"{login['login']}: failed, {why}\n")
@@ -71,10 +108,12 @@ def _told(document: Document) -> int:
                 sys.stdout.write(f"  {failure['advice']}\n")
             continue
         sys.stdout.write(f"{login['login']}: valid until {login['expires']}\n")
-        for place in (place for output in login["outputs"] for place in output["places"]):
+        if failure:
+            sys.stdout.write(f"  renewal failed, {failure['reason']}: {failure['detail']}\n")
+            sys.stdout.write(f"    {failure['advice']}\n")
+        for place in places(login):
             well = well and place["state"] == "ok"
             sys.stdout.write(f"  {place['place']}: {place['state']}\n")
-            if failure := place["failure"]:
-                sys.stdout.write(f"    {failure['reason']}: {failure['detail']}\n")
-                sys.stdout.write(f"    {failure['advice']}\n")
+            for line in about(place):
+                sys.stdout.write(f"    {line.text}\n")
     return DONE if well else FAILED

@@ -10,6 +10,7 @@ import sys
 
 from lightkeeper.cli import asking, settings
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 
 
@@ -23,29 +24,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask, and print what the daemon says as it says it."""
     status = DONE
+    waiting = set[object]()
+    request = {"ask": "renew", "logins": args.logins}
     try:
-        for line in asking.ask(
-            settings.named_socket(args), {"ask": "renew", "logins": args.logins}
-        ):
-            if "error" in line or "reason" in line:
-                status = FAILED
+        for line in asking.ask_meant(args, request):
+            (waiting.add if "waits_seconds" in line else waiting.discard)(line.get("login"))
+            status = FAILED if "reason" in line else status
             _print(line)
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
-    except asking.NotRunningError:
-        return _cannot(asking.NOT_RUNNING)
-    except asking.NotAllowedError as exc:
-        return _cannot(f"{exc} belongs to another user; ask as that user, or as root")
-    except OSError as exc:
-        return _cannot(f"the daemon stopped answering ({exc}); look at its log")
+    except asking.UnansweredError as exc:
+        cannot("renew", str(exc))
+        return FAILED
+    if waiting:
+        names = ", ".join(sorted(map(str, waiting)))
+        cannot("renew", f"the daemon ended before it told what came of {names}; look at its log")
+        return FAILED
     return status
 
 
 def _print(line: dict[str, object]) -> None:
     match line:
-        case {"error": error}:
-            sys.stderr.write(f"lightkeeper renew: {error}\n")
         case {"login": login, "waits_seconds": float() | int() as seconds}:
             when = f"in {seconds:.0f} s, when the floor allows" if seconds > 0 else "now"
             sys.stdout.write(f"{login}: renews {when}\n")
@@ -56,8 +56,3 @@ def _print(line: dict[str, object]) -> None:
         case _:
             pass
     sys.stdout.flush()
-
-
-def _cannot(why: str) -> int:
-    sys.stderr.write(f"lightkeeper renew: {why}\n")
-    return FAILED

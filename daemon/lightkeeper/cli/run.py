@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from functools import partial
 
 from lightkeeper.cli import settings
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.words import cannot, in_words
 from lightkeeper.config.problem import ConfigErrors
 
 
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     logs.configure(log.format, log.level, sys.stdout)
     config = loaded.config
     try:
-        asyncio.run(app.run(loaded, load=load, log=sys.stdout))
+        withdrawal = partial(settings.whole, args, config, "withdraw")
+        asyncio.run(app.run(loaded, load=load, log=sys.stdout, withdrawal=withdrawal))
     except StateDirTakenError as exc:
         return _cannot(
             f"{config.state_dir} is served by another daemon (process {exc}); two of them would end"
@@ -46,11 +49,13 @@ def run(args: argparse.Namespace) -> int:
         )
     except ControlSocketTakenError as exc:
         return _cannot(f"another daemon answers at {exc}; give this one a --socket of its own")
-    except (FileFailure, OSError) as exc:
-        return _cannot(f"cannot start: {exc}; check state_dir and socket, and who may write there")
+    except FileFailure as exc:
+        return _cannot(f"cannot start: {exc}; check state_dir, and who may read and write there")
+    except OSError as exc:
+        return _cannot(f"cannot start: {in_words(exc)}; check socket, and who may write there")
     return DONE
 
 
 def _cannot(why: str) -> int:
-    sys.stderr.write(f"lightkeeper: {why}\n")
+    cannot("run", why)
     return FAILED

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import pwd
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lightkeeper.config.environment import Host, config_file
+from lightkeeper.config.environment import Host, Meant, config_file
 from lightkeeper.config.flags import SETTINGS, Flags
 from lightkeeper.config.problem import ConfigErrors, Problem
 
 if TYPE_CHECKING:
     from lightkeeper.config.load import Loaded
+    from lightkeeper.config.model import Config
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,64 +38,140 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def loader(args: argparse.Namespace) -> Callable[[], Loaded]:
     """What reads the configuration, now and for each reload; raises `ConfigErrors`."""
-    flags: Flags = {setting.name: getattr(args, setting.name, None) for setting in SETTINGS}
-    return partial(_load, flags)
+    return partial(_load, _flags(args))
 
 
-def named_socket(args: argparse.Namespace) -> str | None:
-    """The control socket of the daemon that is meant; None for any that this machine has.
+def meant(args: argparse.Namespace) -> Meant | None:
+    """The daemon that is meant; None for any that this machine has.
 
     A daemon is meant by its socket, or by a configuration or state directory that is named. Costs
-    nothing where neither is; raises `ConfigErrors` where what is named cannot be read.
+    nothing where neither is; raises `ConfigErrors` where what is named does not say where it is.
     """
-    given = getattr(args, "socket", None) or os.environ.get("LIGHTKEEPER_SOCKET")
-    if given:
-        return str(given)
-    if any(getattr(args, name, None) or os.environ.get(_VARIABLE[name]) for name in _MEAN_A_DAEMON):
-        return str(loader(args)().config.socket)
-    return None
+    if given := _given(args, "socket"):
+        return Meant(given)
+    return configured(args) if _given(args, "config") or _given(args, "state_dir") else None
 
 
-_MEAN_A_DAEMON: Final = ("config", "state_dir")
+def configured(args: argparse.Namespace) -> Meant:
+    """The daemon of the configuration, whichever that is; else `ConfigErrors`."""
+    from lightkeeper.config import load
+
+    flags = _flags(args)
+    document, name = _document(flags)
+    return load.meant(
+        document=document, filename=name, flags=flags, environ=os.environ, host=_host()
+    )
+
+
+def _given(args: argparse.Namespace, name: str) -> str | None:
+    return getattr(args, name, None) or os.environ.get(_VARIABLE[name])
+
+
 _VARIABLE: Final = {setting.name: setting.variable for setting in SETTINGS}
+
+
+def _flags(args: argparse.Namespace) -> Flags:
+    return {setting.name: getattr(args, setting.name, None) for setting in SETTINGS}
 
 
 def _load(flags: Flags) -> Loaded:
     from lightkeeper.config.load import load
 
-    named = flags.get("config")
-    path = config_file(named if isinstance(named, str) else None, os.environ, Path.exists)
-    document = None
-    if path is not None:
-        from lightkeeper.config.document import MAX_BYTES
+    document, name = _document(flags)
+    return load(document=document, filename=name, flags=flags, environ=os.environ, host=_host())
 
-        try:
-            with path.open("rb") as file:
-                document = file.read(MAX_BYTES + 1)
-        except OSError as exc:
-            message = f"cannot be read: {exc.strerror}; expected the configuration's file"
-            raise ConfigErrors([Problem(str(path), 0, "", message)]) from exc
-    return load(
-        document=document, filename=str(path or ""), flags=flags, environ=os.environ, host=_host()
-    )
+
+def _document(flags: Flags) -> tuple[bytes | None, str]:
+    """What the file holds, and its name; None and nothing where there is none."""
+    named = flags.get("config")
+    path = config_file(named if isinstance(named, str) else None, os.environ, may_be_there)
+    if path is None:
+        return None, ""
+    from lightkeeper.config.document import MAX_BYTES
+
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1), str(path)
+    except OSError as exc:
+        advice = f"let uid {os.geteuid()} read it"
+        if isinstance(exc, FileNotFoundError):
+            advice = "make it by what `lightkeeper schema --example` prints"
+        message = f"cannot be read: {exc.strerror}; {advice}, or name another with --config"
+        raise ConfigErrors([Problem(str(path), 0, "", message)]) from exc
+
+
+def may_be_there(path: Path) -> bool:
+    """Whether something is there, or cannot be looked at: then it is not passed over unread."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _home() -> Path | None:
+    """The user's home; an empty HOME says none."""
+    if home := os.environ.get("HOME"):
+        return Path(home)
+    with suppress(KeyError):  # a user whom nobody knows
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    return None
 
 
 def _host() -> Host:
-    home = None
-    with suppress(RuntimeError):  # a user without a home
-        home = Path.home()
     return Host(
-        home=home,
+        home=_home(),
         uid=os.geteuid(),
-        is_directory=Path.is_dir,
+        is_directory=os.path.isdir,  # Path.is_dir raises where this user may not look
         profile_region=_profile_region,
+        owns=_owns,
     )
+
+
+def _owns(path: str) -> bool:
+    return owner_of(path) == os.geteuid()
+
+
+def owner_of(path: str) -> int | None:
+    """The user id that a path belongs to; None if it is not there, or not to be seen."""
+    try:
+        return Path(path).stat().st_uid
+    except OSError:
+        return None
 
 
 def _profile_region(profile: str | None) -> str | None:
     from lightkeeper.adapters.lightsail import profile_region
 
     return profile_region(profile)
+
+
+def whole(args: argparse.Namespace, config: Config, *words: str) -> str:
+    """The command line that does for this state what `words` say, from any shell of the machine.
+
+    It names what this process was given or has from systemd, and the user whose state it is.
+    """
+    program = sys.argv[0] if Path(sys.argv[0]).name == "lightkeeper" else "lightkeeper"
+    line = [program, *words, "--state-dir", str(config.state_dir)]
+    if named := _given(args, "config"):
+        line += ["--config", str(Path(named).absolute())]
+    elif config_file(None, {}, may_be_there) is None:
+        line += ["--region", config.logins[0].region]
+    if given := _given(args, "socket"):
+        line += ["--socket", given]
+    owner = owner_of(str(config.state_dir))
+    if owner is not None and (owner != os.geteuid() or os.environ.get("STATE_DIRECTORY")):
+        line = ["sudo", "-u", _user(owner), *line]
+    return shlex.join(line)
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"
 
 
 def complain(errors: ConfigErrors) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lightkeeper.cli import asking, settings
+from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.words import cannot, told
-
-if TYPE_CHECKING:
-    from lightkeeper.config.model import Config
+from lightkeeper.cli.standing import WHY, lines, mark
+from lightkeeper.cli.words import cannot, is_painted, told
+from lightkeeper.config.problem import ConfigErrors
 
 Document = dict[str, Any]
 
@@ -28,18 +27,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print how they stand; 1 if one of them is not ready."""
+    """Print how they stand; 1 if one of those that are shown is not ready."""
     collect_seldom()
     try:
-        document, is_running = _document(args)
-    except asking.NotAllowedError as exc:
-        cannot("status", f"{exc} belongs to another user; ask as that user, or as root")
-        return FAILED
-    except OSError as exc:
-        cannot("status", f"the daemon stopped answering ({exc}); look at its log")
+        document, missing = _document(args)
+    except ConfigErrors as exc:
+        settings.complain(exc)
+        return MISUSED
+    except asking.UnansweredError as exc:
+        cannot("status", str(exc))
         return FAILED
     if document is None:
-        return MISUSED
+        return FAILED
     logins = document["logins"]
     if args.login:
         logins = [login for login in logins if login["login"] == args.login]
@@ -50,53 +49,26 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps({**document, "logins": logins}, indent=1) + "\n")
     else:
-        _print(logins, is_running=is_running, is_one=bool(args.login))
-    return DONE if all(login["valid"] for login in logins) else FAILED
+        _print(logins, missing, is_one=bool(args.login))
+    return DONE if all(login["ready"] for login in logins) else FAILED
 
 
-def _document(args: argparse.Namespace) -> tuple[Document | None, bool]:
-    """The status document, and whether a running daemon gave it; None if settings are wrong."""
-    from lightkeeper.config.problem import ConfigErrors
-
+def _document(args: argparse.Namespace) -> tuple[Document | None, str]:
+    """The status document, and which daemon it is not of; None if nothing can be read."""
     try:
-        socket = settings.named_socket(args)
-        if document := _asked(socket):
-            return document, True
-        config = settings.loader(args)().config
-    except ConfigErrors as exc:
-        settings.complain(exc)
-        return None, False
-    # The system's configuration may name a socket that no daemon has by default.
-    if socket is None and (document := _asked(str(config.socket))):
-        return document, True
-    return _stored(config), False
+        return next(asking.ask_meant(args, {"ask": "status"})), ""
+    except asking.NotRunningError as exc:
+        missing = exc.what
+    config = settings.loader(args)().config
+    said = f"{missing}; this is what {config.state_dir} holds"
+    return store.document(args, "status", config), said
 
 
-def _asked(socket: str | None) -> Document | None:
-    """What the daemon says; None where none runs."""
-    try:
-        return next(asking.ask(socket, {"ask": "status"}), None)
-    except asking.NotRunningError:
-        return None
-
-
-def _stored(config: Config) -> Document | None:
-    from lightkeeper import app
-    from lightkeeper.core.status import as_document
-    from lightkeeper.paths import FileFailure
-
-    try:
-        return as_document(app.stored(config))
-    except FileFailure as exc:
-        cannot("status", f"the state directory cannot be read: {exc.detail}")
-        return None
-
-
-def _print(logins: list[Document], *, is_running: bool, is_one: bool) -> None:
-    if not is_running:
-        sys.stdout.write("no daemon is running here; this is what its store holds\n")
+def _print(logins: list[Document], missing: str, *, is_one: bool) -> None:
+    if missing:
+        sys.stdout.write(f"{missing}\n")
     for login in logins:
-        if sys.stdout.isatty():
+        if is_painted():
             _paint(login)
         else:
             _write(login)
@@ -108,45 +80,19 @@ def _print(logins: list[Document], *, is_running: bool, is_one: bool) -> None:
 def _paint(login: Document) -> None:
     from rich.console import Console
 
-    from lightkeeper.cli.painting import painted
+    from lightkeeper.cli.painting import Painted
 
-    Console().print(painted(login))
+    Console().print(Painted(login))
 
 
 def _write(login: Document) -> None:
-    mark = "ok" if login["fresh"] else "low" if login["valid"] else "NO LOGIN"
-    sys.stdout.write(f"{login['login']}  [{mark}]  {login['sentence']}\n")
-    for line in _lines(login):
-        sys.stdout.write(f"  {line}\n")
-
-
-def _lines(login: Document) -> list[str]:
-    lines = [f"registry {login['registry'] or 'not known yet'}, region {login['region']}"]
-    if login["due"]:
-        lines.append(f"expires {login['expires']}, renewal due {login['due']}")
-    if failure := login["failure"]:
-        lines.append(f"failing since {failure['since']}: {failure['reason']}: {failure['detail']}")
-        lines += [failure["advice"], f"next attempt {login['next_attempt']}"]
-    return lines + [_place(place) for output in login["outputs"] for place in output["places"]]
-
-
-def _place(place: Document) -> str:
-    holds = f"holds a login until {place['expires']}" if place["expires"] else "holds none of ours"
-    said = f"{place['place']}  [{place['state']}]  {holds}"
-    if failure := place["failure"]:
-        said += f"\n    {failure['reason']}: {failure['detail']}\n    {failure['advice']}"
-    return said + (f"\n    {place['pending']}" if place["pending"] else "")
+    sys.stdout.write(f"{login['login']}  {mark(login).text}  {login['sentence']}\n")
+    for line in lines(login):
+        sys.stdout.write(f"{'  ' * line.depth}{line.text}\n")
 
 
 def _more(login: Document) -> list[str]:
-    why = {
-        "first": "no login is held",
-        "due": "it is the time that was drawn when the login came",
-        "expired": "the login expired",
-        "refused": "the registry refuses the login",
-        "requested": "somebody asked for it",
-    }[login["next_attempt_why"]]
-    lines = [f"next attempt {login['next_attempt']}: {why}"]
+    lines = [f"next attempt {login['next_attempt']}: {WHY[login['next_attempt_why']]}"]
     if failed := login["consecutive_failures"]:
         attempts = "1 attempt" if failed == 1 else f"{failed} attempts"
         lines.append(f"{attempts} failed since the last success")
@@ -156,5 +102,6 @@ def _more(login: Document) -> list[str]:
         lines.append(f"the clock here is {abs(skew):.1f} s {ahead} AWS's")
     if unsaved := login["unsaved"]:
         lines.append(f"the state cannot be saved: {unsaved['reason']}: {unsaved['detail']}")
+        lines.append(unsaved["advice"])
     lines.append("what happened last:" if login["facts"] else "nothing is known to have happened")
     return lines + [f"  {'  '.join((fact['at'], *told(fact)))}" for fact in login["facts"]]

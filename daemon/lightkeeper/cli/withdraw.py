@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightkeeper.cli import asking, settings
+from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
+
+if TYPE_CHECKING:
+    from lightkeeper.config.environment import Meant
+    from lightkeeper.config.model import Config
+    from lightkeeper.core.facts import LoginName
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,19 +33,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Take them out, and say from where."""
     try:
-        loaded = settings.loader(args)()
+        config = settings.loader(args)().config
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
-    from lightkeeper import app
+    from lightkeeper.adapters.state_dir import StateDirTakenError
     from lightkeeper.paths import FileFailure
 
     try:
-        kept = _kept_by_a_daemon(str(loaded.config.socket))
-    except (asking.NotAllowedError, OSError) as exc:
-        cannot("withdraw", f"a daemon runs here and cannot be asked ({exc}); stop it first")
+        kept = _kept_by_a_daemon(settings.configured(args))
+    except asking.UnansweredError as exc:
+        cannot("withdraw", f"a daemon runs here and cannot be asked: {exc}; or stop it first")
         return FAILED
-    held_back = sorted(kept if not args.logins else kept.intersection(args.logins))
+    held_back = sorted(kept or () if not args.logins else (kept or set()).intersection(args.logins))
     if held_back:
         cannot(
             "withdraw",
@@ -44,29 +53,70 @@ def run(args: argparse.Namespace) -> int:
             " of the configuration and reload, or stop the daemon",
         )
         return FAILED
-    done = set()
-    status = DONE
+    if store.is_for_its_user(args, "withdraw", config):
+        return FAILED
     try:
-        for one in app.withdraw(loaded.config, args.logins):
-            done.add(one.login)
-            outcome = one.failure or ("taken out" if one.was_there else "was not there")
-            status = FAILED if one.failure else status
-            sys.stdout.write(f"{one.login}: {one.place}: {outcome}\n")
+        with _alone(config, beside_a_daemon=kept is not None):
+            return _take_out(config, args.logins)
+    except StateDirTakenError as exc:
+        cannot(
+            "withdraw",
+            f"process {exc} owns {config.state_dir}, and nobody answers at {config.socket}; name"
+            " its socket with --socket, or wait until it ends",
+        )
     except FileFailure as exc:
         cannot("withdraw", f"the state directory cannot be read: {exc.detail}")
-        return FAILED
-    unknown = [name for name in args.logins if name not in done]
+    return FAILED
+
+
+def _alone(config: Config, *, beside_a_daemon: bool) -> AbstractContextManager[None]:
+    """Keep others out meanwhile, but for a daemon that was asked, and where nothing is kept."""
+    from lightkeeper.adapters.state_dir import taken
+
+    is_new = not Path(config.state_dir).exists()
+    return nullcontext() if beside_a_daemon or is_new else taken(str(config.state_dir))
+
+
+def _take_out(config: Config, names: Sequence[str]) -> int:
+    from lightkeeper import app
+    from lightkeeper.core.reasons import DELIVERY
+
+    done, lost = set[str](), set[str]()
+    say = store.unreadable("withdraw", "its entries stay where they are")
+
+    def unreadable(login: LoginName, detail: str) -> None:
+        if not names or login in names:
+            lost.add(login)
+            say(login, detail)
+
+    status = DONE
+    for one in app.withdraw(config, names, unreadable):
+        done.add(one.login)
+        if not one.place:
+            sys.stdout.write(f"{one.login}: nothing was ever delivered; it is forgotten\n")
+            continue
+        outcome = "taken out" if one.was_there else "was not there"
+        if one.failure:
+            status = FAILED
+            outcome = f"failed, {one.failure.reason}: {one.failure.detail}"
+            outcome += f"\n  {DELIVERY[one.failure.reason].advice}"
+        sys.stdout.write(f"{one.login}: {one.place}: {outcome}\n")
+    unknown = [name for name in names if name not in done | lost]
     if unknown:
-        cannot("withdraw", f"nothing is kept of {', '.join(unknown)} in {loaded.config.state_dir}")
-        return FAILED
-    if not done:
-        sys.stdout.write(f"nothing was ever delivered from {loaded.config.state_dir}\n")
-    return status
+        cannot(
+            "withdraw",
+            f"nothing is kept of {', '.join(unknown)} in {config.state_dir}: its entries were"
+            " taken out before, or it never had any here",
+        )
+    elif not done | lost:
+        sys.stdout.write(f"nothing is kept in {config.state_dir}, so nothing is to be taken out\n")
+    return FAILED if unknown or lost else status
 
 
-def _kept_by_a_daemon(socket: str) -> set[str]:
+def _kept_by_a_daemon(daemon: Meant) -> set[str] | None:
+    """The logins that the running daemon keeps; None if none runs."""
     try:
-        documents = list(asking.ask(socket, {"ask": "status"}))
+        documents = list(asking.ask(daemon, {"ask": "status"}))
     except asking.NotRunningError:
-        return set()
+        return None
     return {login["login"] for document in documents for login in document["logins"]}

@@ -28,14 +28,17 @@ class Completion:
 
     def config(self, tree: Keys) -> Keys:
         """The whole tree."""
+        return _with_items(self.daemon(tree), "logins", self._login)
+
+    def daemon(self, tree: Keys) -> Keys:
+        """Where its daemon is, and nothing else."""
         state_dir = self._environment.state_dir()
         socket = self._environment.socket(text_of(tree, "state_dir") or state_dir)
         before = len(self._problems)
         tree = self._with_path(tree, "state_dir", state_dir)
         is_wrong = len(self._problems) > before
         # What is wrong with the one is not said again of the other, which is made of it.
-        tree = self._with_path(tree, "socket", "/" if is_wrong else socket)
-        return _with_items(tree, "logins", self._login)
+        return self._with_path(tree, "socket", "/" if is_wrong else socket)
 
     def _login(self, login: Keys) -> Keys:
         if "region" not in login.entries:

@@ -20,7 +20,8 @@ MAX_BYTES: Final = 1 << 20
 
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 16
-_TOO_DEEP: Final = "is nested or repeated too much; expected a configuration"
+_EXPECTED: Final = "expected what `lightkeeper schema --example` shows"
+_TOO_DEEP: Final = f"is nested or repeated too much; {_EXPECTED}"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
 _TAKEN_FOR: Final = {
@@ -55,7 +56,7 @@ def parse(document: bytes, file: str, problems: list[Problem]) -> Keys:
 
 def _composed(document: bytes) -> yaml.Node | None:
     if len(document) > MAX_BYTES:
-        too_large = f"is larger than {MAX_BYTES >> 10} KiB; expected a configuration"
+        too_large = f"is larger than {MAX_BYTES >> 10} KiB; {_EXPECTED}"
         raise _NotReadableError(1, too_large)
     try:
         text = document.decode("utf-8-sig")

@@ -14,6 +14,8 @@ import msgspec
 
 from lightkeeper.config.tree import Text, Where
 
+SYSTEM_STATE: Final = "/var/lib/lightkeeper"
+SYSTEM_RUNTIME: Final = "/run/lightkeeper"
 DEFAULT_FILE: Final = Path("/etc/lightkeeper/config.yaml")
 
 _EXPANDED: Final = re.compile(r"^~(?=/|$)|\$(?:(\w+)|\{(\w+)\})", re.ASCII)
@@ -29,6 +31,16 @@ class Host(msgspec.Struct, frozen=True):
     profile_region: Callable[[str | None], str | None]
     """The region that the AWS configuration says for a profile, None for AWS's own default; must
     not raise. Asked only for a login whose region nothing else says."""
+    owns: Callable[[str], bool] = lambda _: False
+    """Whether a path is there and belongs to this user."""
+
+
+class Meant(msgspec.Struct, frozen=True):
+    """Where the daemon of a configuration is."""
+
+    socket: str
+    state_dir: str | None = None
+    """Who answers at the socket has to own it; None where the socket was named, and is enough."""
 
 
 class Environment:
@@ -61,18 +73,20 @@ class Environment:
         """The state directory, as one would write it in the file."""
         if self._has("STATE_DIRECTORY"):
             return "$STATE_DIRECTORY"
+        if self._host.uid and self._host.owns(SYSTEM_STATE):
+            return SYSTEM_STATE  # the service's user, from a shell without systemd's variable
         if self._has("XDG_STATE_HOME"):
             return "$XDG_STATE_HOME/lightkeeper"
         if self._host.uid == 0:
-            return "/var/lib/lightkeeper"
+            return SYSTEM_STATE
         return "~/.local/state/lightkeeper"
 
     def socket(self, state_dir: str) -> str:
         """The control socket, as one would write it in the file."""
         if self._has("RUNTIME_DIRECTORY"):
             return "$RUNTIME_DIRECTORY/control.sock"
-        if self._host.uid == 0:
-            return "/run/lightkeeper/control.sock"
+        if self._host.uid == 0 or self._host.owns(SYSTEM_RUNTIME):
+            return f"{SYSTEM_RUNTIME}/control.sock"
         if self._has("XDG_RUNTIME_DIR"):
             return "$XDG_RUNTIME_DIR/lightkeeper/control.sock"
         return f"{state_dir}/control.sock"

@@ -15,7 +15,10 @@ import msgspec
 from msgspec import Meta, field
 
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-_HOST = r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
+# A label that is empty or longer than 63 makes the resolver raise what is no OSError.
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?"
+_ADDRESS_6 = r"\[(?=[^\]]*:)[0-9A-Fa-f:]{2,39}([0-9]{1,3}(\.[0-9]{1,3}){3})?\]"
+_HOST = rf"({_NAME}|{_ADDRESS_6})"
 _ANY_PATH = r"^(/|~(/|$)|\$)"
 
 NONE = "none"
@@ -200,7 +203,13 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The listener for metrics and probes."""
 
     listen: (
-        Annotated[Listen, _form(rf"^{_HOST}:{_PORT}$", "HOST:PORT such as 127.0.0.1:9780, or none")]
+        Annotated[
+            Listen,
+            _form(
+                rf"^{_HOST}:{_PORT}$",
+                "HOST:PORT such as 127.0.0.1:9780, port 65535 at most, or none",
+            ),
+        ]
         | None
     ) = field(default_factory=lambda: Listen("127.0.0.1:9780"))
     """Where it listens, or `none`. Port 0 takes any that is free. Default: a port of its own on

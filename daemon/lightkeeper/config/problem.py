@@ -10,6 +10,9 @@ import msgspec
 
 # Too short for a password that a program made, and nothing that an address or a key needs.
 _PLAIN = re.compile(r"[A-Za-z0-9_.%:+-]{1,16}")
+# Letters here, a number there: a name that somebody chose.
+_WORD = r"[A-Za-z]{1,16}"
+_NAME = re.compile(rf"(?=.{{1,64}}$){_WORD}( {_WORD}|([_.-]({_WORD}|[0-9]{{1,4}}))*)")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -46,7 +49,7 @@ class ConfigErrors(Exception):  # noqa: N818 - it is never one error that is sai
 
 def shown(text: str, otherwise: str = "the value") -> str:
     """The text if it is short and plain, else a word for it: it may be a secret."""
-    return text if _PLAIN.fullmatch(text) else otherwise
+    return text if _PLAIN.fullmatch(text) or _NAME.fullmatch(text) else otherwise
 
 
 def choice(word: str, known: Collection[str], prefix: str = "") -> str:

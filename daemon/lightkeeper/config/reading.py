@@ -71,6 +71,10 @@ class Reader:
             self._refuse(node, f"is {kind_of(node)}; expected a mapping")
             return None
         before = len(self._problems)
+        values = self._values(node, kind)
+        return None if len(self._problems) > before else kind(**values)
+
+    def _values(self, node: Keys, kind: type[Struct]) -> dict[str, object]:
         fields = _fields(kind)
         values: dict[str, object] = {}
         for key, value in node.entries.items():
@@ -81,7 +85,7 @@ class Reader:
         for key, field in fields.items():
             if field.missing and key not in node.entries:
                 self._problems.append(node.where.below(key).problem(field.missing))
-        return None if len(self._problems) > before else kind(**values)
+        return values
 
     def _value(self, node: Node, field: _Field) -> object:
         kind = field.kind
@@ -89,6 +93,9 @@ class Reader:
             return self._items(node, _field(get_args(kind)[0]))
         if isinstance(kind, type) and issubclass(kind, Struct):
             chosen = self._chosen(node, field.kinds) if len(field.kinds) > 1 else kind
+            if chosen is None and isinstance(node, Keys):
+                # All kinds of output have the same keys: what else is wrong is said as well.
+                self._values(node, kind)
             return chosen and self.struct(node, chosen)
         if wrong := _complaint(node, field):
             self._refuse(node, wrong)

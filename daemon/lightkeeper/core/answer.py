@@ -10,12 +10,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lightkeeper.core.credential import Credential, RegistryHost, Secret, registry_host
+from lightkeeper.core.credential import Credential, RegistryHost, Secret, is_loopback, registry_host
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.reasons import Reason
 
 _ECR: Final = re.compile(r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
-_LOOPBACK: Final = re.compile(r"(localhost|127\.[0-9.]+)(:[0-9]+)?")
 _DISTANT: Final = timedelta(hours=48)
 _USUAL_LIFETIME: Final = timedelta(hours=12)
 
@@ -113,7 +112,7 @@ def is_not_newer(new: Credential, held: Credential) -> bool:
 
 
 def _is_familiar(host: RegistryHost, endpoint: str | None) -> bool:
-    if _ECR.fullmatch(host) or _LOOPBACK.fullmatch(host):
+    if _ECR.fullmatch(host) or is_loopback(host.partition(":")[0]):
         return True
     named = rf"[a-z]+://{re.escape(host.split(':')[0])}([:/].*)?"
     return endpoint is not None and re.fullmatch(named, endpoint.lower()) is not None

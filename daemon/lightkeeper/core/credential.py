@@ -6,6 +6,7 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Final, NewType, Self
 
 from msgspec import Struct
@@ -57,6 +58,14 @@ def registry_host(text: str) -> RegistryHost:
         msg = f"{bare[:80]!r} is not the bare host of a registry"
         raise ValueError(msg)
     return RegistryHost(bare)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address, without port and in brackets or not, is this machine's own."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def digest_of(username: str, password: Secret) -> Digest:

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.reasons import Reason
 
-_REMINDER: Final = timedelta(hours=1)
+REMINDER: Final = timedelta(hours=1)
+"""After which a failure that lasts is said again; in a new process at once."""
 DETAIL: Final = 200
 """The longest detail that is kept, in characters."""
 
@@ -29,7 +30,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     def is_said(self, reason: Reason, boot: timedelta) -> bool:
         """Whether one more of it is no news: same reason, reported within the hour."""
-        return self.reason is reason and boot - self.said < _REMINDER
+        return self.reason is reason and boot - self.said < REMINDER
 
 
 def failed(before: Failure | None, reason: Reason, detail: str, at: Moment) -> Failure:

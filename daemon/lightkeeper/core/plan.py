@@ -12,6 +12,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, Place, Why
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
+from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 
 
@@ -109,6 +110,12 @@ def next_renewal(state: LoginState, now: Moment) -> tuple[Why, timedelta]:
     return why, max(earliest, _floor_end(state, now))
 
 
+def is_backing_off(state: LoginState, now: Moment) -> bool:
+    """Whether the next attempt would be wanted now, but for the wait after a failure."""
+    _, wanted = _wanted_renewal(state, now)
+    return wanted <= now.boot and state.next_attempt is not None and state.next_attempt > now.boot
+
+
 def _wanted_renewal(state: LoginState, now: Moment) -> tuple[Why, timedelta]:
     held = state.held
     if state.requested:
@@ -177,9 +184,15 @@ def _place_steps(
             foreign = place.drift is Cause.REPLACED
             yield Deliver(place.place, foreign), place.not_before
         else:
-            yield Look(place.place), place.read_at + policy.POLL
+            yield Look(place.place), _next_look(place)
     else:
-        yield Look(place.place), place.read_at + policy.POLL
+        yield Look(place.place), _next_look(place)
+
+
+def _next_look(place: PlaceState) -> timedelta:
+    """When it is read again although nobody wrote there; soon if the last try at it failed."""
+    failing = place.failure is not None and place.failure.reason is not Reason.CONFLICT
+    return place.read_at + (policy.DELIVERY_RETRY if failing else policy.POLL)
 
 
 def _may_deliver_unseen(state: LoginState, place: PlaceState, now: Moment) -> bool:

@@ -26,6 +26,12 @@ DELIVERY_RETRY: Final = timedelta(seconds=10)
 SAVE_RETRY: Final = DELIVERY_RETRY
 """After a state that could not be saved."""
 
+SETTLE: Final = timedelta(seconds=120)
+"""How long a command waits for all to settle: an attempt, a repair that waits, and a delivery.
+
+What is not done by then, such as a repair in a long dispute, shows in what it is told.
+"""
+
 LOOK_PAUSE: Final = timedelta(seconds=1)
 """Between two looks at a place that somebody keeps writing."""
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 @unique
 class Reason(StrEnum):
-    """The closed list; `RENEWAL` and `DELIVERY` say where each may occur."""
+    """The closed list; `RENEWAL`, `DELIVERY` and `STORE` say where each may occur."""
 
     THROTTLED = "throttled"
     SERVICE_ERROR = "service_error"
@@ -97,12 +97,13 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
             caps=_SOON,
         ),
         Reason.TLS: Failing(
-            advice="The endpoint's certificate is not trusted here; if a proxy inspects TLS, name"
-            " its CA file in AWS_CA_BUNDLE."
+            advice="No trusted connection can be made; check the endpoint's certificate and this"
+            " host's clock, and if a proxy inspects TLS, name a readable file with its CA in"
+            " AWS_CA_BUNDLE."
         ),
         Reason.PROXY: Failing(
-            advice="The proxy refused or broke the connection; check HTTPS_PROXY, its login and"
-            " NO_PROXY."
+            advice="The proxy cannot be used, or refused the connection; check HTTPS_PROXY (an"
+            " http:// or https:// URL, no SOCKS), its login and NO_PROXY."
         ),
         Reason.ACCESS_DENIED: Failing(
             advice="The AWS identity may not do this; allow it the IAM action"
@@ -124,7 +125,7 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.AWS_CREDENTIALS_INVALID: Failing(
             advice="The AWS configuration or credential source is broken; check the profile, role"
-            " and credential_process in the AWS config file."
+            " and credential_process in the AWS config file, and the AWS variables."
         ),
         Reason.IMDS_UNREACHABLE: Failing(
             advice="The instance metadata service did not answer; in a container the instance's"
@@ -147,8 +148,9 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
             advice="Lightsail found nothing to log in to; check region, account and endpoint_url."
         ),
         Reason.INVALID_INPUT: Failing(
-            advice="Lightsail does not take the request as it was sent; check region and"
-            " endpoint_url, and that nothing on the way changes requests."
+            advice="The request cannot be sent, or Lightsail does not take it as it came; check"
+            " region, endpoint_url and AWS_ENDPOINT_URL, and that nothing on the way changes"
+            " requests."
         ),
         Reason.INVALID_RESPONSE: Failing(
             advice="The answer is not a usable registry login; check that endpoint_url is Lightsail"
@@ -163,7 +165,7 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
             " one stays, check that nothing on the way caches answers."
         ),
         Reason.REGISTRY_REJECTED: Failing(
-            advice="The registry refuses the new login and takes the one in use, so that one stays;"
+            advice="The registry refuses the new login and not the one in use, so that one stays;"
             " check that endpoint and registry belong together."
         ),
         Reason.SUPERSEDED: Failing(
@@ -231,3 +233,35 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
     }
 )
 """Why a delivery fails."""
+
+STORE: Final[Mapping[Reason, Failing]] = MappingProxyType(
+    {
+        **{
+            reason: DELIVERY[reason]
+            for reason in (
+                *(Reason.PERMISSION_DENIED, Reason.READ_ONLY, Reason.NO_SPACE, Reason.IO_ERROR),
+                *(Reason.TIMEOUT, Reason.CONTENDED, Reason.INTERNAL_ERROR),
+            )
+        },
+        Reason.MALFORMED: Failing(
+            advice="A newer Lightkeeper saved this state, so it is left as it is; run that version"
+            " again, or move the file away, which costs one call."
+        ),
+        Reason.TOO_LARGE: Failing(
+            advice="The file is larger than any saved state; move it out of the state directory."
+        ),
+        Reason.UNSAFE_PATH: Failing(
+            advice="The state directory is none, or a file in it is no regular one; check state_dir"
+            " and what its links lead to."
+        ),
+        Reason.SINGLE_FILE_MOUNT: Failing(
+            advice="The file is a mount of its own and cannot be replaced; mount the state"
+            " directory instead."
+        ),
+        Reason.OTHER_OWNER: Failing(
+            advice="The state directory or a file in it belongs to another user; run Lightkeeper as"
+            " that user (User= in the unit), or give it a state_dir of its own."
+        ),
+    }
+)
+"""Why a state is not saved."""

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 
 from lightkeeper.core.credential import Credential, Secret, registry_host
-from lightkeeper.core.facts import LoginName, Place
+from lightkeeper.core.facts import LoginName
+from lightkeeper.core.failure import REMINDER, Failure
 from lightkeeper.core.moment import Moment, ServerClock, utc
 from lightkeeper.core.policy import Policy
+from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.state import Known, LoginState
 
 
@@ -45,6 +47,31 @@ class SavedCredential(Struct, frozen=True, kw_only=True):
         )
 
 
+class SavedFailure(Struct, frozen=True, kw_only=True):
+    """Why the last attempt failed, and since when."""
+
+    reason: str
+    """A word that another version may not know."""
+    detail: str
+    since: datetime
+    count: int
+
+    def __post_init__(self) -> None:
+        utc(self.since.isoformat())
+
+    def failure(self, boot: timedelta) -> Failure | None:
+        """The failure in a process that begins at `boot`; what is not known is forgotten."""
+        if self.reason not in RENEWAL:
+            return None
+        return Failure(
+            reason=Reason(self.reason),
+            detail=self.detail,
+            since=self.since.astimezone(UTC),
+            count=self.count,
+            said=boot - REMINDER,
+        )
+
+
 class Saved(Struct, frozen=True, kw_only=True):
     """One login as a restart needs it."""
 
@@ -65,6 +92,7 @@ class Saved(Struct, frozen=True, kw_only=True):
     last_success: datetime | None
     places: tuple[tuple[str, str], ...]
     """Output and name of every place, so that one no longer configured can be told."""
+    failure: SavedFailure | None = None
 
     def __post_init__(self) -> None:
         Moment(wall=self.wall, boot=self.boot)
@@ -72,7 +100,7 @@ class Saved(Struct, frozen=True, kw_only=True):
 
 def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) -> Saved:
     """What must be kept of `state`."""
-    held = state.held
+    held, failure = state.held, state.failure
     return Saved(
         login=state.login,
         fingerprint=fingerprint,
@@ -101,6 +129,14 @@ def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) 
         refused_attempt=state.refused_attempt,
         last_success=state.last_success,
         places=tuple((place.output, place.name) for place in sorted(state.places)),
+        failure=None
+        if failure is None
+        else SavedFailure(
+            reason=failure.reason,
+            detail=failure.detail,
+            since=failure.since,
+            count=failure.count,
+        ),
     )
 
 
@@ -108,10 +144,11 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
     """The state that goes on from `saved`.
 
     After a restart of the machine the boot clock counts anew: what was noted on it is moved by the
-    time that the wall clock says has passed, never less than none.
+    time that the wall clock says has passed, never less than none. So too where the kernel does not
+    say which start it is.
     """
     shift = timedelta(0)
-    if saved.boot_id != boot_id:
+    if not boot_id or saved.boot_id != boot_id:
         passed = max(timedelta(0), now.wall - saved.wall)
         shift = now.boot - passed - saved.boot
 
@@ -139,6 +176,7 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
         next_attempt=moved(saved.next_attempt),
         refused_attempt=moved(saved.refused_attempt),
         last_success=saved.last_success,
+        failure=saved.failure.failure(now.boot) if saved.failure else None,
     )
 
 
@@ -158,9 +196,3 @@ def begin(
     known = saved.known if saved else ()
     clock = ServerClock(at=now.wall, seen=now)
     return LoginState(login=login, policy=policy, clock=clock, known=known)
-
-
-def left_behind(saved: Saved, configured: frozenset[Place]) -> tuple[tuple[str, str], ...]:
-    """The places that were served when it was saved and are configured no more."""
-    now = {(place.output, place.name) for place in configured}
-    return tuple(place for place in saved.places if place not in now)

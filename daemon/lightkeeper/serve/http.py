@@ -15,11 +15,11 @@ import struct
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from ipaddress import ip_address
 from typing import Final, Protocol, TypeVar
 
 from aiohttp import hdrs, web
 
+from lightkeeper.core.credential import is_loopback
 from lightkeeper.core.report import Report, unready
 from lightkeeper.core.status import as_document
 
@@ -222,11 +222,3 @@ def _status(look: Look) -> web.Response:
 def _json(body: object, status: int = 200) -> web.Response:
     text = json.dumps(body, indent=1) + "\n"
     return web.Response(status=status, text=text, content_type="application/json")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address, in brackets or not, is this machine's own."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -54,6 +54,10 @@ class Script:
         queue = self._queues[Endpoint.CONNECTION if fault.stage is Stage.ACCEPT else at]
         queue.extend([fault] * times)
 
+    def awaits(self, endpoint: Endpoint) -> bool:
+        """Whether a fault waits for a request or connection to `endpoint`."""
+        return bool(self._queues[endpoint])
+
     def take(self, endpoint: Endpoint) -> Fault | None:
         """The fault that the request or connection at hand is to meet, if any."""
         queue = self._queues[endpoint]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from email.utils import format_datetime
 from typing import Final
 from uuid import uuid4
@@ -37,8 +38,10 @@ class Front:
         self.elsewhere = ""
         """URL of the second listener; its requests are told by the port."""
 
-    def strike(self) -> Fault | None:
-        """The fault that the connection at the door is to meet."""
+    def strike(self, asks_for_control: Callable[[], bool]) -> Fault | None:
+        """The fault that the connection at the door is to meet; whoever gives orders meets none."""
+        if not self.script.awaits(Endpoint.CONNECTION) or asks_for_control():
+            return None
         fault = self.script.take(Endpoint.CONNECTION)
         if fault is not None:
             now = self.account.clock.now()

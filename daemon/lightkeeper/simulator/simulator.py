@@ -14,14 +14,13 @@ from aiohttp import web
 
 from lightkeeper.simulator.account import Account, new_account
 from lightkeeper.simulator.clock import Clock, utc_now
-from lightkeeper.simulator.door import Door
+from lightkeeper.simulator.door import Door, Strike
 from lightkeeper.simulator.faults import Script
 from lightkeeper.simulator.htpasswd import check_command
 from lightkeeper.simulator.requests import Endpoint, Requests
 from lightkeeper.simulator.server import Front
 from lightkeeper.simulator.settings import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Settings, SetupError
 from lightkeeper.simulator.tls import Certificate, find_certificate
-from lightkeeper.simulator.wire import Fault
 
 _GOODBYE_SECONDS: Final = 0.1
 """For answers under way when the simulator ends; those that hang are cut off."""
@@ -102,7 +101,7 @@ async def simulate(
     try:
         async with (
             _listening(front, settings.host, settings.port, front.strike, tls) as port,
-            _listening(front, settings.host, 0, lambda: None, tls) as port_elsewhere,
+            _listening(front, settings.host, 0, lambda _: None, tls) as port_elsewhere,
         ):
             scheme = "http" if tls is None else "https"
             front.elsewhere = f"{scheme}://{settings.host}:{port_elsewhere}"
@@ -124,7 +123,7 @@ async def _listening(
     front: Front,
     host: str,
     port: int,
-    strike: Callable[[], Fault | None],
+    strike: Strike,
     tls: ssl.SSLContext | None,
 ) -> AsyncIterator[int]:
     """Let `front` answer on a port, whose number is yielded."""

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lightkeeper.cli.completion import FILES, Value, options_of
 from lightkeeper.cli.main import COMMANDS
-
-FOLDER = Path(__file__).parents[2] / "deploy" / "completions"
+from tools.completions import FILES, FOLDER, Value, options_of
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_shipped_file_is_what_the_parsers_say(name: str) -> None:
-    """If this fails: `python -m lightkeeper.cli.completion deploy/completions`."""
+    """If this fails: `make completions`."""
     assert (FOLDER / name).read_text(encoding="utf-8") == FILES[name]()
 
 

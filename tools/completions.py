@@ -1,4 +1,4 @@
-"""Shell completions, made from the commands' parsers: `python -m lightkeeper.cli.completion DIR`.
+"""Shell completions, made from the commands' own parsers: `make completions`.
 
 They are static, so that a shell need not start Python at each key; a test keeps the files in
 deploy/completions current.
@@ -6,14 +6,12 @@ deploy/completions current.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lightkeeper.cli.main import COMMANDS, DONE, MISUSED, parser_of
+from lightkeeper.cli.main import COMMANDS, parser_of
 
 
 class Value(Enum):
@@ -36,7 +34,7 @@ class Option(NamedTuple):
 
 _VALUES: Final = {"FILE": Value.FILE, "PATH": Value.FILE, "DIR": Value.FOLDER}
 """By the name that the help has for the value."""
-_MADE: Final = "# Made by `python -m lightkeeper.cli.completion` from the commands' own parsers.\n"
+_MADE: Final = "# Made by `make completions` from the commands' own parsers.\n"
 
 
 def options_of(command: str) -> Iterator[Option]:
@@ -167,19 +165,14 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
 }
 """By the name that the shell wants."""
 
+FOLDER: Final = Path(__file__).parents[1] / "deploy" / "completions"
 
-def main() -> int:
-    """Write them into a folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="DIR")
-    folder: Path = parser.parse_args().folder
-    if not folder.is_dir():
-        sys.stderr.write(f"{folder} is no folder\n")
-        return MISUSED
+
+def main() -> None:
+    """Write them into deploy/completions."""
     for name, made in FILES.items():
-        (folder / name).write_text(made(), encoding="utf-8")
-    return DONE
+        (FOLDER / name).write_text(made(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

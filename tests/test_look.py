@@ -1,0 +1,87 @@
+"""What a look at a place means: for the keeper, and for commands that look without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightkeeper.core import facts
+from lightkeeper.core.credential import Digest
+from lightkeeper.core.facts import Cause, LoginFact
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.state import LoginState
+from lightkeeper.look import looked, places_of, seen_at, spared
+from lightkeeper.ports import Failed, Found, Pending
+from tests.core.making import FIRST, HERE, HOUR, LOGIN, OUTPUT, at, delivered_to, holding
+from tests.fakes.edge import FakeOutput
+
+THEIRS = Digest("theirs")
+NOW = at(HOUR)
+
+
+def _unread(*, replaces_foreign: bool = True) -> LoginState:
+    """A login as a process takes it up: it holds, and knows of no place what is there."""
+    output = FakeOutput((HERE.name,), replaces_foreign=replaces_foreign)
+    return holding().with_places(places_of([output]))
+
+
+def _look(state: LoginState, digest: Digest | None, *, settled: bool = False) -> LoginFact:
+    return looked(state, HERE, Found(digest=digest, settled=settled), NOW)
+
+
+def test_every_place_of_every_output_is_known_with_what_may_happen_to_others_logins() -> None:
+    outputs = [FakeOutput(("/a", "/b")), FakeOutput(("/c",), replaces_foreign=False)]
+
+    found = list(places_of(outputs))
+
+    assert [(one.place.output, one.place.name) for one in found] == [
+        (OUTPUT, name) for name in ("/a", "/b", "/c")
+    ]
+    assert [one.replaces_foreign for one in found] == [True, True, False]
+
+
+def test_only_what_may_not_replace_has_to_know_ours() -> None:
+    assert spared(_unread(), HERE) is None
+    assert spared(_unread(replaces_foreign=False), HERE) == frozenset({FIRST.digest})
+    assert spared(holding(), HERE) is None
+
+
+@pytest.mark.parametrize("replaces_foreign", [True, False])
+def test_somebody_elses_login_is_drift_at_the_first_look_too(*, replaces_foreign: bool) -> None:
+    fact = _look(_unread(replaces_foreign=replaces_foreign), THEIRS)
+
+    assert fact == facts.Drifted(
+        login=LOGIN, at=NOW, place=HERE, cause=Cause.REPLACED, digest=THEIRS
+    )
+
+
+def test_an_entry_that_is_gone_is_drift_only_where_it_was() -> None:
+    was_there = delivered_to(HERE)
+
+    first, later = _look(_unread(), None), _look(was_there, None)
+
+    assert isinstance(first, facts.PlaceRead)
+    assert isinstance(later, facts.Drifted)
+    assert later.cause is Cause.REMOVED
+
+
+def test_what_is_held_is_read_back() -> None:
+    assert _look(_unread(), FIRST.digest, settled=True) == facts.PlaceRead(
+        login=LOGIN, at=NOW, place=HERE, digest=FIRST.digest, settled=True
+    )
+
+
+def test_a_place_that_is_served_no_more_is_only_read() -> None:
+    assert isinstance(_look(holding(), THEIRS), facts.PlaceRead)
+
+
+@pytest.mark.parametrize("look", [looked, None], ids=["looked", "delivered"])
+def test_what_kept_it_from_being_read_is_told(look: object) -> None:
+    def told(seen: Pending | Failed) -> LoginFact:
+        return looked(_unread(), HERE, seen, NOW) if look else seen_at(LOGIN, HERE, seen, NOW)
+
+    assert told(Pending(detail="later")) == facts.PlacePending(
+        login=LOGIN, at=NOW, place=HERE, detail="later"
+    )
+    assert told(Failed(reason=Reason.READ_ONLY, detail="no")) == facts.DeliveryFailed(
+        login=LOGIN, at=NOW, place=HERE, reason=Reason.READ_ONLY, detail="no"
+    )
