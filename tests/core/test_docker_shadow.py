@@ -38,7 +38,7 @@ def helpers(**of: str | None) -> str:
     ],
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",
 )
-def test_a_helper_that_clients_ask_in_place_of_our_entry_is_told_6_36_6_37_6_38(
+def test_a_helper_that_clients_ask_in_place_of_our_entry_is_told(
     sections: list[str], expected: set[Notice]
 ) -> None:
     assert shadows(*sections) == expected

@@ -47,7 +47,7 @@ class SecondLook(Posix):
 
 
 class PlainRename(SecondLook):
-    """No second look: the file seems to be as it was read, whatever it is by now."""
+    """No second look: the file seems as it was read, and nobody at it, whatever is so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,6 +60,10 @@ class PlainRename(SecondLook):
 
     def stat(self, directory: int, name: str) -> Stat:
         return self._seen.get(name) or super().stat(directory, name)
+
+    def names(self, directory: int) -> list[str]:
+        """None: nobody is waited for."""
+        return []
 
 
 WAYS: dict[str, type[Posix]] = {
