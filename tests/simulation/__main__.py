@@ -7,7 +7,16 @@ import sys
 import time
 
 from tests.simulation.run import live
-from tests.simulation.years import EXPECTED, YEAR, Tally, lives, replay
+from tests.simulation.years import (
+    BEATING_DAYS,
+    EXPECTED,
+    YEAR,
+    Course,
+    Tally,
+    lives,
+    provenance,
+    replay,
+)
 
 SEED_DAYS = 100.0
 """How long a seed lives."""
@@ -22,17 +31,22 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=SEED_DAYS, help="how long each seed lives")
     parser.add_argument("--calm", type=float, default=CALM, help="at 2, half as much happens")
     parser.add_argument(
-        "--beating-days", type=float, default=0.0, help="with --seed: days with every heartbeat"
+        "--beating-days",
+        type=float,
+        help=f"days with every heartbeat: of the seed, or {BEATING_DAYS:g} of one seed in fifty",
     )
     parser.add_argument("--years", type=float, default=1000.0, help="in all, over logins")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     args = parser.parse_args()
     if args.seed is not None:
-        return _one(args.seed, args.days, args.calm, beating_days=args.beating_days)
-    return _many(args.years, args.first, args.days, args.calm)
+        return _one(args.seed, args.days, args.calm, beating_days=args.beating_days or 0.0)
+    beating_days = BEATING_DAYS if args.beating_days is None else args.beating_days
+    course = Course(days=args.days, calm=args.calm, beating_days=beating_days)
+    return _many(args.years, args.first, course)
 
 
 def _one(seed: int, days: float, calm: float, *, beating_days: float) -> int:
+    print(provenance())
     lived = live(seed, days, beating_days=beating_days, calm=calm)
     for name, digest in lived.digests:
         print(f"{name} {digest}")
@@ -45,14 +59,14 @@ def _one(seed: int, days: float, calm: float, *, beating_days: float) -> int:
     return 1 if lived.violations else 0
 
 
-def _many(years: float, first: int, days: float, calm: float) -> int:
+def _many(years: float, first: int, course: Course) -> int:
     tally, begin = Tally(), time.monotonic()
     # Each seed has one login or two, so that this many are enough.
-    seeds = range(first, first + int(years * YEAR / days) + 1)
-    for lived in lives(seeds, days, calm):
+    seeds = range(first, first + int(years * YEAR / course.days) + 1)
+    for lived in lives(seeds, course):
         tally.add(lived)
         if lived.violations:
-            print(f"\nseed {lived.seed}: {replay(lived.seed, days, calm)}")
+            print(f"\nseed {lived.seed}: {replay(lived.seed, course)}")
             for violation in lived.violations[:5]:
                 print(f"  {violation}")
         if sys.stderr.isatty():

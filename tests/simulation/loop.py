@@ -32,17 +32,18 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._virtual = 0.0
+        self.virtual = 0.0
+        """Seconds since it began; `time()` is the same by a call."""
         self._selector = _JumpingSelector(self)
         # At 1e-9 a timer never comes due once the time is past 2**24 seconds: the sum is rounded.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
-        return self._virtual
+        return self.virtual
 
     def jump(self) -> None:
         """Move time to the next timer."""
-        self._virtual = max(self._virtual, self._scheduled[0].when())  # type: ignore[attr-defined]
+        self.virtual = max(self.virtual, self._scheduled[0].when())  # type: ignore[attr-defined]
 
     def run_in_executor(self, *_: object) -> NoReturn:
         msg = "no thread in a simulation"

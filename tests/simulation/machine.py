@@ -8,7 +8,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import TypeVar
@@ -17,17 +16,21 @@ from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriter
 from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
-from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName
+from lightkeeper.core.facts import LoginFact, LoginName, OutputName
+from lightkeeper.core.moment import Moment
 from lightkeeper.core.policy import Policy
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.report import Report, report
 from lightkeeper.core.saved import Saved
 from lightkeeper.core.state import LoginState
+from lightkeeper.desk import Desk
+from lightkeeper.ear import Ear
 from lightkeeper.files import Files
 from lightkeeper.fleet import Fleet, Kept
-from lightkeeper.keeper import World
 from lightkeeper.paths import FileFailure, Paths
-from lightkeeper.ports import Clock, Failed
-from tests.fakes.disk import UID, Disk, failing
+from lightkeeper.ports import Clock, World
+from tests.fakes.disk import UID, Disk, Inode, failing
+from tests.simulation.alarm import SimAlarm
+from tests.simulation.edge import InlineWorkers, SimRecorder
 from tests.simulation.loop import SimLoop
 from tests.simulation.oracle import Judge
 from tests.simulation.world import (
@@ -35,7 +38,6 @@ from tests.simulation.world import (
     Killed,
     Life,
     Lightsail,
-    SimAlarm,
     SimIssuer,
     SimVerifier,
 )
@@ -73,37 +75,6 @@ class Parts:
     clock: Callable[[Clocks], Clock] = same
     issuer: type[SimIssuer] = SimIssuer
     fleet: type[Fleet] = Fleet
-
-
-@dataclass(frozen=True, slots=True)
-class InlineWorkers:
-    """The Workers of one life: everything runs at once, unless the disk hangs."""
-
-    life: Life
-    machine: Machine
-
-    async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
-        self.life.point()
-        is_state = name.startswith("state")
-        if (self.machine.state_fault if is_state else self.machine.disk_fault) == "hang":
-            await asyncio.sleep(deadline.total_seconds())
-            self.life.point()
-            return Failed(reason=Reason.TIMEOUT, detail="no answer")
-        await asyncio.sleep(0.003)
-        self.life.point()
-        return work()
-
-
-@dataclass(frozen=True, slots=True)
-class SimRecorder:
-    """The Recorder of one life: everything goes to the judge."""
-
-    machine: Machine
-    life: Life
-
-    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
-        if not self.life.is_over and not isinstance(fact, ClockStepped):
-            self.machine.heard(fact, news=news)
 
 
 @dataclass
@@ -144,6 +115,10 @@ class Machine:
         for path in self.paths:
             self.disk.add_dir(path.rpartition("/")[0])
         self.disk_fault = self.state_fault = ""
+        self.errnos: list[int] = []
+        """With which of our faults calls of the present work on a file failed."""
+        self.at_work = 0
+        """How many works on files are under way."""
         self.before_swap: Callable[[], None] | None = None
         """What somebody else does in the middle of our writing."""
         self.renew_at = 0.5
@@ -152,13 +127,16 @@ class Machine:
         self.alarm: SimAlarm | None = None
         self.main: asyncio.Task[None] | None = None
         self.fleet: Fleet | None = None
+        self.desk: Desk | None = None
         self.traces = {name: hashlib.blake2b(digest_size=8) for name in self.lightsails}
         self.judge = Judge(self)
         self.disk.changed = self.judge.changed
         for name, lightsail in self.lightsails.items():
             lightsail.on_early_end = partial(self.ended_early, name)
-            lightsail.on_call = partial(self.judge.called, name)
-            lightsail.on_overlap = partial(self.judge.overlapped, name)
+            lightsail.on_call = partial(self.judge.calls.called, name)
+            lightsail.on_overlap = partial(self.judge.calls.overlapped, name)
+            lightsail.on_answer = partial(self.judge.ledger.answered, name)
+            lightsail.on_verdict = self.judge.readiness.verdict
 
     def paths_of(self, name: LoginName) -> tuple[str, ...]:
         """The places of a login."""
@@ -182,44 +160,110 @@ class Machine:
         files = Files(self.disk, uid=UID, random=names)
         self.writers = FileWriters(files, Paths(self.disk, uid=UID))
         self.workers = workers
-        self.alarm = SimAlarm(self.clocks, self.beating_until, next_beat=self._next_beat)
+        self.alarm = SimAlarm(
+            self.clocks,
+            self.beating_until,
+            next_beat=self._next_beat,
+            on_beat=self.judge.readiness.judge_progress,
+        )
         self.main = self.loop.create_task(self._live(life, store), name="daemon")
         self.stir()
 
     async def _live(self, life: Life, store: StateDir) -> None:
         assert self.alarm is not None
         saved = await self._loaded(store)
+        self.judge.began(saved)
+        clock = self.parts.clock(self.clocks)
+        ear = Ear(SimRecorder(self, life))
         world = World(
-            clock=self.parts.clock(self.clocks),
+            clock=clock,
             alarm=self.alarm,
             store=store,
-            recorder=SimRecorder(self, life),
+            recorder=ear,
             random=Random(f"life {self.seed} {self.lives}"),
             boot_id=self.clocks.boot_id,
         )
         self.fleet = self.parts.fleet(world, saved)
+        self.desk = Desk(self.fleet, ear, clock, self.view)
         self.fleet.apply(self.kept(life))
         await self.fleet.run()
 
     async def _loaded(self, store: StateDir) -> dict[LoginName, Saved]:
         """What was saved; where nothing can be read, the daemon ends and is started again."""
         while True:
+            self.errnos.clear()
             try:
                 saved, unreadable = store.load()
-            except FileFailure:
+            except FileFailure as exc:
+                self.judge.secrecy.shown("a failed start", exc.detail.encode())
                 self.met["start_failed"] += 1
                 up = self.judge.wrong("machine", "no state")
                 await asyncio.sleep(RESTART_SECONDS)
                 up()
             else:
+                self._judge_load()
                 for one in unreadable:
+                    self.judge.secrecy.shown("state_unreadable", one.detail.encode())
                     self.met["state_unreadable"] += 1
                     self.judge.forgot(one.login)
                 return saved
 
+    def _judge_load(self) -> None:
+        """All that is there was read, and what a crash left was swept away."""
+        for name in self.lightsails:
+            if self.saved_state(name) is not None:
+                path = self.state_file(name)
+                self.judge.residue.worked(self.state_disk, path, flawless=not self.errnos)
+
+    def watched(self, work: Callable[[], T], path: str, login: str) -> T:
+        """What work on a file comes to; `login` if it is a delivery of one. The judge looks on."""
+        judge, disk = self.judge, self.state_disk if path.startswith(STATE) else self.disk
+        before = judge.changes
+        self.errnos.clear()
+        result = work()
+        judge.residue.worked(disk, path, flawless=not self.errnos)
+        judge.ledger.worked(path, result, self.errnos)
+        if login:
+            judge.ledger.wrote(LoginName(login), path, changed=judge.changes > before)
+        return result
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the daemon waits for a file, for Lightsail or for the registry."""
+        lightsails = self.lightsails.values()
+        return self.at_work > 0 or any(one.in_flight or one.asked for one in lightsails)
+
+    @property
+    def beat_at(self) -> float:
+        """When the last heartbeat was, in seconds of the loop."""
+        return self.alarm.beat_at if self.alarm is not None else 0.0
+
+    def daemon_now(self) -> Moment:
+        """What the daemon's clocks show."""
+        return self.parts.clock(self.clocks).now()
+
+    def state_of(self, name: LoginName) -> LoginState:
+        """What a login has come to."""
+        assert self.fleet is not None
+        return next(state for state in self.fleet.states if state.login == name)
+
+    def view(self) -> Report:
+        """The report behind all that is served."""
+        states = self.fleet.states if self.fleet is not None else []
+        return report([(state, "eu-west-1") for state in states], self.daemon_now())
+
+    def inode(self, path: str) -> Inode:
+        """What is at a path of the disk."""
+        directory, _, name = path.rpartition("/")
+        return self.disk.add_dir(directory).names[name]
+
+    def state_file(self, name: str) -> str:
+        """Where a login's state is kept."""
+        return f"{STATE}/{name}.json"
+
     def saved_state(self, name: LoginName) -> bytes | None:
         """What the state directory holds of a login."""
-        return self.state_disk.content(f"{STATE}/{name}.json")
+        return self.state_disk.content(self.state_file(name))
 
     def kept(self, life: Life) -> list[Kept]:
         """What is configured now."""
@@ -236,6 +280,7 @@ class Machine:
         )
         outputs = [
             DockerFile(
+                name,
                 OutputName(path),
                 path,
                 replaces_foreign=not self.report_foreign,
@@ -267,7 +312,7 @@ class Machine:
         life.is_over = life.is_over or kill
         alarm.close()
         main.cancel()
-        self.life = self.alarm = self.fleet = None
+        self.life = self.alarm = self.fleet = self.desk = None
         return life
 
     def touched(self, path: str) -> None:
@@ -296,10 +341,14 @@ class Machine:
         if fault == "flaky":
             if self.chaos.random() < 0.25:
                 self.met["errno_flaky"] += 1
-                raise failing(self.chaos.choice(_FLAKY))
+                raise self._failing(self.chaos.choice(_FLAKY))
         elif fault in _ERRNOS and call in _ERRNOS[fault][1]:
             self.met[f"errno_{fault}"] += 1
-            raise failing(_ERRNOS[fault][0])
+            raise self._failing(_ERRNOS[fault][0])
+
+    def _failing(self, number: int) -> OSError:
+        self.errnos.append(number)
+        return failing(number)
 
     def _next_beat(self) -> float | None:
         """In how many seconds a heartbeat could find something to do, although nothing stirs."""

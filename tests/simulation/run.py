@@ -57,8 +57,8 @@ def live(
         violations=tuple(judge.violations),
         digests=tuple((name, trace.hexdigest()) for name, trace in machine.traces.items()),
         met=machine.met,
-        lost_seconds=judge.lost_seconds,
-        invalid_seconds=judge.invalid_seconds,
+        lost_seconds=judge.validity.lost_seconds,
+        invalid_seconds=judge.validity.invalid_seconds,
         cpu_seconds=time.process_time() - begin,
     )
 
@@ -92,16 +92,19 @@ class Run:
         for event in fates(machine.seed, self._days, self._calm):
             await asyncio.sleep(max(0.0, event.at - machine.loop.time()))
             machine.raise_surprises()
+            machine.judge.inspect()
             machine.met[f"event_{event.kind}"] += 1
             getattr(self, f"_{event.kind}")(event)
             machine.stir()
         await asyncio.sleep(max(0.0, self._days * DAY - machine.loop.time()))
         machine.raise_surprises()
-        machine.judge.finish()
+        machine.judge.inspect()
+        machine.judge.validity.finish()
 
     def _told_by_asyncio(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio says of the tasks of a life that was killed."""
         exc = context.get("exception")
+        self._machine.judge.secrecy.shown("what asyncio says", repr(context).encode())
         if exc is not None and not is_killed(exc):
             self._machine.judge.violations.append(f"asyncio: {context.get('message')}: {exc!r}")
 
@@ -205,6 +208,8 @@ class Run:
         if life is None:
             return
         main = machine.main
+        if main is not None and not kill:
+            machine.judge.stopped(main)
         up = machine.judge.wrong("machine", "down")
 
         def again() -> None:

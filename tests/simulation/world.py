@@ -11,13 +11,13 @@ from random import Random
 
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, Secret, digest_of
-from lightkeeper.core.facts import LoginName
 from lightkeeper.core.moment import Moment, ServerClock
-from lightkeeper.core.policy import HEARTBEAT
 from lightkeeper.core.reasons import Reason
 from tests.simulation.loop import SimLoop
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+MARK = "unspeakable"
+"""Part of every password in this world, whoever issued it, and of nothing else."""
 
 
 class Killed(BaseException):
@@ -36,26 +36,32 @@ class Clocks:
     booted: float = 0.0
     """True time of the machine's start."""
     boot_id: str = "boot-0"
+    _last: tuple[object, Moment] | None = None
 
     @property
     def true(self) -> float:
         """Seconds of real time, as the server counts them."""
-        return self.loop.time() + self.slept
+        return self.loop.virtual + self.slept
 
     def true_at(self) -> datetime:
         """Real time as a date."""
         return EPOCH + timedelta(seconds=self.true)
 
     def now(self) -> Moment:
-        """What the daemon reads."""
-        return Moment(
-            wall=EPOCH + timedelta(seconds=self.true + self.stepped),
-            boot=timedelta(seconds=self.true - self.booted),
-        )
+        """What the daemon reads; the same value for as long as all clocks stand still."""
+        read = (self.loop.virtual, self.slept, self.stepped, self.booted)
+        if self._last is None or self._last[0] != read:
+            true = self.true
+            now = Moment(
+                wall=EPOCH + timedelta(seconds=true + self.stepped),
+                boot=timedelta(seconds=true - self.booted),
+            )
+            self._last = read, now
+        return self._last[1]
 
     def monotonic(self) -> timedelta:
         """What the daemon reads."""
-        return timedelta(seconds=self.loop.time())
+        return timedelta(seconds=self.loop.virtual)
 
     def reboot(self) -> None:
         """Start the machine anew."""
@@ -85,8 +91,10 @@ class Life:
 class Issued:
     """A credential that the simulated Lightsail handed out."""
 
+    issued_at: float
+    """True seconds, as all of these."""
     expires: float
-    """True seconds; moved when it is ended early."""
+    """Moved when it is ended early."""
     born_to_expire: float
     is_whole: bool
     """Whether the answer that it came in can be believed."""
@@ -112,7 +120,13 @@ class Lightsail:
     on_early_end: Callable[[], None] = lambda: None
     on_overlap: Callable[[], None] = lambda: None
     on_call: Callable[[], None] = lambda: None
+    on_answer: Callable[[Reason | None], None] = lambda _: None
+    """Told how an attempt must end that gets this answer: as a failure, or well (None)."""
+    on_verdict: Callable[[Digest, Verdict], None] = lambda *_: None
     in_flight: int = 0
+    """Calls of Lightsail."""
+    asked: int = 0
+    """Questions to the registry that are not answered yet."""
     _living: list[Issued] = field(default_factory=list)
 
     def is_accepted(self, digest: Digest | None) -> bool:
@@ -136,10 +150,11 @@ class Lightsail:
                 self.on_early_end()
         self.serial += 1
         self._living = [issued for issued in self._living if issued.expires > self.clocks.true]
-        password = f"simulated-{self.serial}-{self.random.getrandbits(64):x}+/="
-        expires = self.clocks.true + (self.lifetime if lifetime is None else lifetime)
+        password = f"{MARK}-{self.serial}-{self.random.getrandbits(64):x}+/="
+        now = self.clocks.true
+        expires = now + (self.lifetime if lifetime is None else lifetime)
         digest = digest_of("AWS", Secret(password))
-        self.issued[digest] = Issued(expires, expires, is_whole)
+        self.issued[digest] = Issued(now, expires, expires, is_whole)
         self._living.append(self.issued[digest])
         return "AWS", password, expires
 
@@ -173,6 +188,17 @@ HALF_ANSWERS = ("no_username", "no_expiry", "expired_answer", "bad_registry", "c
 FAULTS = (*REFUSALS, *HALF_ANSWERS, "hang", "answer_lost", "bug")
 """Everything that can be wrong with a call."""
 
+MEANT: dict[str, Reason | None] = {
+    "": None,
+    **REFUSALS,
+    **dict.fromkeys(HALF_ANSWERS, Reason.INVALID_RESPONSE),
+    "clock_skew": Reason.CLOCK_SKEW,
+    "hang": Reason.TIMEOUT,
+    "answer_lost": Reason.TIMEOUT,
+    "bug": Reason.INTERNAL_ERROR,
+}
+"""The one reason by which people are to be told of each fault."""
+
 
 @dataclass
 class SimIssuer:
@@ -203,6 +229,15 @@ class SimIssuer:
             fault = "clock_skew"
         if fault:
             world.met[fault] += 1
+        if fault in ("hang", "answer_lost"):
+            if fault == "answer_lost":
+                world.issue(is_whole=False)
+            await self._hang(deadline)
+        world.on_answer(MEANT[fault])
+        return self._said(fault, skew)
+
+    def _said(self, fault: str, skew: float) -> Answer | Refusal:
+        clocks = self.lightsail.clocks
         match fault:
             case "":
                 return self._answer()
@@ -211,12 +246,9 @@ class SimIssuer:
                 detail = f"our clock is wrong by {skew:.0f} s"
                 return Refusal(reason=Reason.CLOCK_SKEW, detail=detail, clock=clock)
             case "hang" | "answer_lost":
-                if fault == "answer_lost":
-                    world.issue(is_whole=False)
-                await self._hang(deadline)
                 return Refusal(reason=Reason.TIMEOUT, detail="no answer in time")
             case "bug":
-                msg = "a bug of the adapter"
+                msg = f"a bug that quotes a password: {MARK}"
                 raise LookupError(msg)
             case _ if fault in REFUSALS:
                 return Refusal(reason=REFUSALS[fault], detail=fault)
@@ -274,7 +306,11 @@ class SimVerifier:
 
     async def verify(self, credential: Credential, deadline: timedelta) -> Verdict:
         self.life.point()
-        await asyncio.sleep(0.02)
+        self.lightsail.asked += 1
+        try:
+            await asyncio.sleep(0.02)
+        finally:
+            self.lightsail.asked -= 1
         self.life.point()
         if self.lightsail.registry_down:
             verdict = Verdict.INCONCLUSIVE
@@ -283,94 +319,5 @@ class SimVerifier:
         else:
             verdict = Verdict.REJECTED
         self.met[f"verdict_{verdict}"] += 1
+        self.lightsail.on_verdict(credential.digest, verdict)
         return verdict
-
-
-@dataclass
-class SimAlarm:
-    """The Alarm of one life: exact instants, and heartbeats only where they can matter.
-
-    A heartbeat asks every plan again. Where the world has not changed for longer than any poll, the
-    answer cannot have changed either, so those beats are left out unless the seed wants them all.
-    The world says when one could find something.
-    """
-
-    clocks: Clocks
-    beat_until: float
-    """Seconds of the loop for which no heartbeat is left out."""
-    next_beat: Callable[[], float | None]
-    """In how many seconds a heartbeat could find something, if nothing stirs; None for never."""
-    rings: dict[LoginName, Callable[[], None]] = field(default_factory=dict)
-    set_at: dict[LoginName, datetime] = field(default_factory=dict)
-    beats: int = 0
-    _timers: dict[LoginName, asyncio.TimerHandle] = field(default_factory=dict)
-    _beating: bool = False
-    _next_beat: asyncio.TimerHandle | None = None
-    is_closed: bool = False
-
-    def set(self, name: LoginName, at: datetime | None, ring: Callable[[], None]) -> None:
-        self.rings[name] = ring
-        self._unset(name)
-        if at is not None:
-            self.set_at[name] = at
-            self._arm(name)
-
-    def cancel(self, name: LoginName) -> None:
-        self._unset(name)
-        self.rings.pop(name, None)
-
-    def stir(self, seconds: float) -> None:
-        """The world has changed: heartbeats matter for a while."""
-        self.beat_until = max(self.beat_until, self.clocks.loop.time() + seconds)
-        if self._next_beat is not None:
-            self._next_beat.cancel()
-            self._beating = False
-        self._schedule_beat()
-
-    def close(self) -> None:
-        """Ring no more."""
-        self.is_closed = True
-        for name in tuple(self.rings):
-            self.cancel(name)
-
-    def _schedule_beat(self) -> None:
-        if self._beating or self.is_closed:
-            return
-        loop, pace = self.clocks.loop, HEARTBEAT.total_seconds()
-        at = loop.time()
-        if at >= self.beat_until:
-            wait = self.next_beat()
-            if wait is None:
-                return
-            at += wait
-        self._beating = True
-        self._next_beat = loop.call_at((at // pace + 1) * pace, self._beat)
-
-    def _beat(self) -> None:
-        self._beating = False
-        if self.is_closed:
-            return
-        self.beats += 1
-        for name in tuple(self.set_at):
-            self._arm(name)
-        for ring in tuple(self.rings.values()):
-            ring()
-        self._schedule_beat()
-
-    def _arm(self, name: LoginName) -> None:
-        self._disarm(name)
-        delay = (self.set_at[name] - self.clocks.now().wall).total_seconds()
-        self._timers[name] = self.clocks.loop.call_later(max(0.0, delay), self._ring, name)
-
-    def _ring(self, name: LoginName) -> None:
-        self.set_at.pop(name, None)
-        if ring := self.rings.get(name):
-            ring()
-
-    def _disarm(self, name: LoginName) -> None:
-        if timer := self._timers.pop(name, None):
-            timer.cancel()
-
-    def _unset(self, name: LoginName) -> None:
-        self.set_at.pop(name, None)
-        self._disarm(name)
