@@ -333,8 +333,9 @@ class Machine:
         fault = self.disk_fault if which == "disk" else self.state_fault
         if fault:
             self._fail(fault, call)
-        is_swap = which == "disk" and call in ("create", "exchange", "rename_new")
-        if is_swap and self.before_swap is not None:
+        if self.before_swap is None or which != "disk":
+            return
+        if call in ("create", "exchange", "rename_new"):
             self.before_swap()
 
     def _fail(self, fault: str, call: str) -> None:

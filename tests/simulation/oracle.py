@@ -35,10 +35,12 @@ SCRAPED = 4
 """At one inspection of so many metrics are rendered, which costs most."""
 EXIT = 5.0
 """The time for an orderly end, in seconds."""
-_LOOKED_AT = frozenset(
-    {facts.Renewed, facts.RenewalFailed, facts.Drifted, facts.DeliveryFailed, facts.Surprised}
+_LOOKED_AT = frozenset({facts.RenewalFailed, facts.Drifted, facts.DeliveryFailed, facts.Surprised})
+"""Facts after which the report is looked at; what goes well shows there or at an inspection."""
+_QUIET = frozenset(
+    {facts.LookStarted, facts.DeliveryStarted, facts.VerificationStarted, facts.RoundEnded}
 )
-"""Facts after which the report is looked at; a delivery shows at the next of them."""
+"""Facts of which nothing but their line is judged."""
 
 
 @dataclass
@@ -238,6 +240,8 @@ class Judge:
     def heard(self, fact: LoginFact) -> None:
         """The daemon tells something: it must be so."""
         self.secrecy.told(fact)
+        if type(fact) in _QUIET:
+            return
         self.calls.heard(fact)
         self._judge_truth(fact)
         self.ledger.heard(fact)

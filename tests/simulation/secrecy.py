@@ -45,9 +45,8 @@ class Secrecy:
 
     def told(self, fact: LoginFact | ClockStepped) -> None:
         """A fact goes to the log, as telemetry's table has it."""
-        event = EVENTS[type(fact)]
-        line = _encode((event.level(fact), event.fields(fact)))
-        self.shown(f"the line of {type(fact).__name__}", line)
+        if _IS_SEEN(_encode(EVENTS[type(fact)].fields(fact))):
+            self._blame(f"the line of {type(fact).__name__}")
 
     def scraped(self, report: Report) -> None:
         """The text that Prometheus gets."""
@@ -65,7 +64,10 @@ class Secrecy:
     def shown(self, what: str, data: bytes) -> None:
         """Something can be seen."""
         if _IS_SEEN(data):
-            self._machine.judge.blame(f"secret: a password is seen in {what}")
+            self._blame(what)
+
+    def _blame(self, where: str) -> None:
+        self._machine.judge.blame(f"secret: a password is seen in {where}")
 
 
 def _at_once(lines: AsyncIterator[Line]) -> list[Line]:
