@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lightkeeper.core.state import LoginState
 from tests.fakes.disk import Disk, Inode
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Residue:
     def judge_rest(self) -> None:
         """Where the daemon has nothing to do, it has no task but those that wait for a bell."""
         machine = self._machine
-        if machine.is_busy or machine.fleet is None:
+        if machine.is_busy or machine.fleet is None or _is_beginning(machine.fleet.states):
             return
         tasks = asyncio.all_tasks(machine.loop) - {asyncio.current_task(machine.loop)}
         names = Counter(task.get_name() for task in tasks)
@@ -59,3 +61,11 @@ class Residue:
 
     def _blame(self, what: str) -> None:
         self._machine.judge.blame(f"residue: {what}")
+
+
+def _is_beginning(states: Sequence[LoginState]) -> bool:
+    """Whether a step has been told of whose task may not have had its first turn yet."""
+    return any(
+        state.renewing or state.verifying or any(place.busy for place in state.places.values())
+        for state in states
+    )
