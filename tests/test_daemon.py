@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +25,7 @@ from lightkeeper.ports import Failed
 from lightkeeper.serve.notify import Notifier
 from lightkeeper.telemetry.journal import Journal
 from tests.config.loading import loaded
+from tests.environment import say_nothing_of_aws
 from tests.serve.asking import ask
 from tests.telemetry.reading import Line, Stream, logging_to
 
@@ -36,12 +36,7 @@ SUCCESSFUL = "lightkeeper_config_last_reload_successful"
 
 @pytest.fixture(autouse=True)
 def _aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in os.environ:
-        if name.startswith("AWS_") or name.lower().endswith(("_proxy", "_ca_bundle")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    say_nothing_of_aws(monkeypatch, tmp_path)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "simulated")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "simulated")
 

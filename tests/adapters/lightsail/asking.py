@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -26,7 +27,17 @@ CUT: Final = f"no complete answer within {BRIEF.total_seconds():g} s"
 
 ONE_CALL: Final = "tests.adapters.lightsail.one_call"
 
+SECRET: Final = "simulated-word"
+"""What an address may carry and nobody may be told."""
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def closed_port() -> int:
+    """One that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def issuer_at(url: str | None, shared: SharedAws, **source: Any) -> LightsailIssuer:  # noqa: ANN401

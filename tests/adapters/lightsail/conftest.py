@@ -13,18 +13,13 @@ from lightkeeper.adapters.lightsail import AwsSource, SharedAws
 from lightkeeper.simulator import Settings, Simulator, simulate
 from lightkeeper.simulator.settings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from tests.adapters.lightsail.asking import REGION
+from tests.environment import say_nothing_of_aws
 from tests.simulator.asking import until
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in os.environ:
-        if name.startswith("AWS_") or name.lower().endswith(("_proxy", "_ca_bundle")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    say_nothing_of_aws(monkeypatch, tmp_path)
 
 
 @pytest.fixture(autouse=True)

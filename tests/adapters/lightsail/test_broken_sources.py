@@ -11,9 +11,8 @@ import pytest
 from lightkeeper.adapters.lightsail import SharedAws
 from lightkeeper.core.reasons import Reason
 from lightkeeper.simulator import Simulator
-from tests.adapters.lightsail.asking import issuer_at, refusal_of, saying, serving
+from tests.adapters.lightsail.asking import closed_port, issuer_at, refusal_of, saying, serving
 from tests.adapters.lightsail.test_sources import PAIR, ROLE, Env, write_config, write_program
-from tests.adapters.lightsail.test_transport import closed_port
 
 CANARY = "simulated-canary-word"
 

@@ -9,8 +9,15 @@ import pytest
 from lightkeeper.adapters.lightsail import SharedAws
 from lightkeeper.core.reasons import Reason
 from lightkeeper.simulator import Endpoint, Simulator
-from tests.adapters.lightsail.asking import Handler, issuer_at, refusal_of, saying, serving, silent
-from tests.adapters.lightsail.test_transport import closed_port
+from tests.adapters.lightsail.asking import (
+    Handler,
+    closed_port,
+    issuer_at,
+    refusal_of,
+    saying,
+    serving,
+    silent,
+)
 
 UNREACHABLE = Reason.IMDS_UNREACHABLE
 MISSING = Reason.AWS_CREDENTIALS_MISSING

@@ -15,14 +15,15 @@ from lightkeeper.simulator import Endpoint, Simulator
 from tests.adapters.lightsail.asking import (
     BRIEF,
     CUT,
+    SECRET,
     answer_of,
+    closed_port,
     issuer_at,
     refusal_of,
     saying,
     serving,
     silent,
 )
-from tests.adapters.lightsail.test_transport import SECRET, closed_port
 
 pytestmark = pytest.mark.usefixtures("_keys")
 

@@ -16,7 +16,9 @@ from lightkeeper.simulator.tls import find_certificate
 from tests.adapters.lightsail.asking import (
     BRIEF,
     CUT,
+    SECRET,
     answer_of,
+    closed_port,
     issuer_at,
     refusal_of,
     saying,
@@ -26,18 +28,10 @@ from tests.adapters.lightsail.asking import (
 
 pytestmark = pytest.mark.usefixtures("_keys")
 
-SECRET = "simulated-word"
-
 
 @pytest.fixture
 def _trusted(secure: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(secure.certificate and secure.certificate.ca))
-
-
-def closed_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 async def test_a_closed_port_is_a_matter_of_the_network(shared: SharedAws) -> None:
