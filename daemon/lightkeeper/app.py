@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TextIO
@@ -22,7 +22,7 @@ from lightkeeper.core.fold import fold
 from lightkeeper.core.plan import is_backing_off, is_settled
 from lightkeeper.core.report import Report
 from lightkeeper.core.saved import Saved, begin
-from lightkeeper.core.state import LoginState
+from lightkeeper.core.state import Known, LoginState
 from lightkeeper.edge import Edge, Sources, file_options, policy_of, view_of
 from lightkeeper.look import looked, places_of, spared
 from lightkeeper.ports import Failed, Recorder
@@ -157,12 +157,16 @@ class Withdrawn(Struct, frozen=True, kw_only=True):
 
 
 def withdraw(
-    config: Config, logins: Collection[str], unreadable: Unreadable
+    config: Config,
+    logins: Collection[str],
+    served: Mapping[str, Container[str]],
+    unreadable: Unreadable,
 ) -> Iterator[Withdrawn]:
     """Take the entries of these logins, or of all that are kept, out of every place.
 
-    What is kept of a login goes once all its entries are out. A file that the configuration still
-    names is written in place if it says so.
+    A login that a running daemon keeps has its places in `served`: it is taken out of others only,
+    and is not forgotten. Of the rest all that is kept goes once their entries are out. A file that
+    the configuration still names is written in place if it says so.
     """
     edge = Edge(config)
     saved = _kept(edge, unreadable)
@@ -171,17 +175,20 @@ def withdraw(
     for name, kept in saved.items():
         if logins and name not in logins:
             continue
-        hosts = {known.registry for known in kept.known}
-        ours = {known.digest for known in kept.known}
-        is_out = True
-        if not kept.known:
+        places: dict[str, set[Known]] = {}
+        for left in kept.all_places():
+            if left.name not in served.get(name, ()):
+                places.setdefault(left.name, set()).update(left.known, kept.known)
+        if not places and name not in served:
             yield Withdrawn(login=name, place="", was_there=False, failure=None)
-        for _, place in kept.places if kept.known else ():
+        is_out = True
+        for place, known in places.items():
+            hosts, ours = {one.registry for one in known}, {one.digest for one in known}
             outcome = edge.writers.withdraw(place, hosts, ours, options.get(place))
             failure = outcome if isinstance(outcome, Failed) else None
             is_out = is_out and failure is None
             yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
-        if is_out:
+        if is_out and name not in served:
             edge.store.remove(name)
 
 

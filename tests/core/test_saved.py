@@ -15,6 +15,7 @@ from lightkeeper.core.credential import Secret
 from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.news import is_news
+from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import Renew, Verify, next_renewal, plan
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.saved import Saved, SavedCredential, begin, put_down, take_up
@@ -328,6 +329,27 @@ def test_a_damaged_credential_is_refused_as_it_is_read(field: str, value: object
 def test_a_damaged_clock_is_refused_as_it_is_read() -> None:
     with pytest.raises(ValueError, match="must be aware UTC"):
         replace(put(holding()), wall=NAIVE)
+
+
+def test_a_place_that_was_left_is_known_over_restarts_until_it_is_served_again() -> None:
+    """By what was held when it was left: the last few credentials are others by then."""
+    left = holding(HERE, THERE).with_places([PlaceState(place=THERE)])
+    renewed_since = after(left, started(HOUR), renewed(HOUR, SECOND_ONE))
+
+    again = restarted(renewed_since, HOUR, HOUR).with_places([PlaceState(place=THERE)])
+
+    assert [(one.name, one.known) for one in again.left] == [(HERE.name, left.known)]
+    assert again.with_places([PlaceState(place=HERE), PlaceState(place=THERE)]).left == ()
+
+
+@pytest.mark.parametrize("fingerprint", [SOURCE, "other"])
+def test_a_place_that_is_no_longer_configured_at_a_start_is_left(fingerprint: str) -> None:
+    kept = put(holding(HERE, THERE))
+
+    begun = begin(kept, LOGIN, POLICY, fingerprint=fingerprint, boot_id="boot-1", now=at(MINUTE))
+
+    left = begun.with_places([PlaceState(place=THERE)]).left
+    assert [(one.name, one.known) for one in left] == [(HERE.name, kept.known)]
 
 
 def test_a_login_of_the_same_source_begins_where_it_ended() -> None:

@@ -13,7 +13,7 @@ from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import Cause, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.state import Known, LoginState, OutputCounts, remember
+from lightkeeper.core.state import Known, LeftPlace, LoginState, OutputCounts, remember
 from tests.core.making import (
     BOOT,
     FIRST,
@@ -273,6 +273,26 @@ def test_a_reload_drops_places_and_outputs_that_are_gone() -> None:
 
     assert set(reloaded.places) == {HERE}
     assert reloaded.outputs == {OUTPUT: OutputCounts(changed=1, unchanged=1)}
+
+
+def test_a_place_that_is_served_no_more_is_remembered_with_what_may_be_in_it() -> None:
+    left = SERVED.with_places([PlaceState(place=THERE)])
+
+    assert left.left == (LeftPlace(name=HERE.name, known=SERVED.known),)
+    assert left.with_places([PlaceState(place=NOWHERE)]).left == (
+        LeftPlace(name=HERE.name, known=SERVED.known),
+        LeftPlace(name=THERE.name, known=SERVED.known),
+    )
+
+
+def test_a_place_that_is_served_again_is_left_no_more() -> None:
+    again = SERVED.with_places([]).with_places([PlaceState(place=HERE)])
+
+    assert again.left == ()
+
+
+def test_where_nothing_was_ever_held_nothing_is_left_behind() -> None:
+    assert a_state(HERE).with_places([]).left == ()
 
 
 def test_a_new_output_counts_from_zero_so_that_zero_is_seen() -> None:

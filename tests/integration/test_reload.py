@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.process import Daemon, Simulated, daemon, eventually, simulator
+from tests.integration.process import (
+    Daemon,
+    Simulated,
+    command,
+    daemon,
+    eventually,
+    simulator,
+)
 
 SUCCESSFUL = "lightkeeper_config_last_reload_successful"
 
@@ -95,6 +103,24 @@ def test_a_login_that_is_gone_leaves_no_series_and_its_entries_are_told(
     assert "lightkeeper withdraw prod" in str(left["command"])
     assert configured.holds("one")
     assert 'login="prod"' not in configured.running.get("/metrics")[1]
+
+
+def test_a_place_that_a_login_left_is_taken_out_beside_the_daemon_and_the_others_stay(
+    configured: Configured,
+) -> None:
+    configured.write(configured.path("two"))
+    configured.reload("config_reloaded")
+    left = configured.running.wait_for("places_left")
+    eventually("the new place holds it", lambda: configured.holds("two"))
+    line = shlex.split(str(left["command"]))
+
+    done = command(configured.running.folder, configured.lightsail.environment, *line[1:])
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"prod: {configured.path('one')}: taken out\n"
+    assert not configured.holds("one")
+    assert configured.holds("two")
+    assert configured.lightsail.calls() == 1
 
 
 def test_a_new_listener_is_bound_before_anything_changes(tmp_path: Path) -> None:

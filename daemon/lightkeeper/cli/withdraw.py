@@ -1,17 +1,17 @@
 """Take our entries out of every place, of one login or of all that were ever kept here.
 
-Other entries stay as they are. A login that a running daemon keeps is refused: it would be back at
-once.
+Other entries stay as they are. Of a login that a running daemon keeps, those are taken out whose
+places it serves no more: the others would be back at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
@@ -41,23 +41,15 @@ def run(args: argparse.Namespace) -> int:
     from lightkeeper.paths import FileFailure
 
     try:
-        kept = _kept_by_a_daemon(settings.configured(args))
+        served = _served_by_a_daemon(settings.configured(args))
     except asking.UnansweredError as exc:
         cannot("withdraw", f"a daemon runs here and cannot be asked: {exc}; or stop it first")
-        return FAILED
-    held_back = sorted(kept or () if not args.logins else (kept or set()).intersection(args.logins))
-    if held_back:
-        cannot(
-            "withdraw",
-            f"the running daemon keeps {', '.join(held_back)} and would put it back; take it out"
-            " of the configuration and reload, or stop the daemon",
-        )
         return FAILED
     if store.is_for_its_user(args, "withdraw", config):
         return FAILED
     try:
-        with _alone(config, beside_a_daemon=kept is not None):
-            return _take_out(config, args.logins)
+        with _alone(config, beside_a_daemon=served is not None):
+            return _take_out(config, args.logins, served or {})
     except StateDirTakenError as exc:
         cannot(
             "withdraw",
@@ -77,7 +69,7 @@ def _alone(config: Config, *, beside_a_daemon: bool) -> AbstractContextManager[N
     return nullcontext() if beside_a_daemon or is_new else taken(str(config.state_dir))
 
 
-def _take_out(config: Config, names: Sequence[str]) -> int:
+def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str]]) -> int:
     from lightkeeper import app
     from lightkeeper.core.reasons import DELIVERY
 
@@ -90,7 +82,7 @@ def _take_out(config: Config, names: Sequence[str]) -> int:
             say(login, detail)
 
     status = DONE
-    for one in app.withdraw(config, names, unreadable):
+    for one in app.withdraw(config, names, served, unreadable):
         done.add(one.login)
         if not one.place:
             sys.stdout.write(f"{one.login}: nothing was ever delivered; it is forgotten\n")
@@ -101,22 +93,35 @@ def _take_out(config: Config, names: Sequence[str]) -> int:
             outcome = f"failed, {one.failure.reason}: {one.failure.detail}"
             outcome += f"\n  {DELIVERY[one.failure.reason].advice}"
         sys.stdout.write(f"{one.login}: {one.place}: {outcome}\n")
-    unknown = [name for name in names if name not in done | lost]
+    missing = [name for name in names or served if name not in done | lost]
+    held_back = [name for name in missing if name in served] if names or not done else []
+    unknown = [name for name in missing if name not in served]
+    if held_back:
+        cannot(
+            "withdraw",
+            f"the running daemon keeps {', '.join(held_back)} wherever it was delivered, and would"
+            " put it back; take it out of the configuration and reload, or stop the daemon",
+        )
     if unknown:
         cannot(
             "withdraw",
             f"nothing is kept of {', '.join(unknown)} in {config.state_dir}: its entries were"
             " taken out before, or it never had any here",
         )
-    elif not done | lost:
+    elif not done | lost and not held_back:
         sys.stdout.write(f"nothing is kept in {config.state_dir}, so nothing is to be taken out\n")
-    return FAILED if unknown or lost else status
+    return FAILED if held_back or unknown or lost else status
 
 
-def _kept_by_a_daemon(daemon: Meant) -> set[str] | None:
-    """The logins that the running daemon keeps; None if none runs."""
+def _served_by_a_daemon(daemon: Meant) -> dict[str, set[str]] | None:
+    """The logins that the running daemon keeps, with their places; None if none runs."""
     try:
         documents = list(asking.ask(daemon, {"ask": "status"}))
     except asking.NotRunningError:
         return None
-    return {login["login"] for document in documents for login in document["logins"]}
+    logins = (login for document in documents for login in document["logins"])
+    return {login["login"]: set(_places(login)) for login in logins}
+
+
+def _places(login: Mapping[str, Any]) -> Iterator[str]:
+    return (place["place"] for output in login["outputs"] for place in output["places"])

@@ -12,7 +12,7 @@ from lightkeeper.core.failure import REMINDER, Failure
 from lightkeeper.core.moment import Moment, ServerClock, utc
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import RENEWAL, Reason
-from lightkeeper.core.state import Known, LoginState
+from lightkeeper.core.state import Known, LeftPlace, LoginState, leave
 
 
 class SavedCredential(Struct, frozen=True, kw_only=True):
@@ -91,11 +91,17 @@ class Saved(Struct, frozen=True, kw_only=True):
     refused_attempt: timedelta | None
     last_success: datetime | None
     places: tuple[tuple[str, str], ...]
-    """Output and name of every place, so that one no longer configured can be told."""
+    """Output and name of each, so that one no longer configured can be told."""
+    left: tuple[LeftPlace, ...] = ()
+    """Places that are configured no more."""
     failure: SavedFailure | None = None
 
     def __post_init__(self) -> None:
         Moment(wall=self.wall, boot=self.boot)
+
+    def all_places(self) -> tuple[LeftPlace, ...]:
+        """Every place that may hold an entry of ours, as if all had been left."""
+        return (*self.left, *leave((name for _, name in self.places), self.known))
 
 
 def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) -> Saved:
@@ -129,6 +135,7 @@ def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) 
         refused_attempt=state.refused_attempt,
         last_success=state.last_success,
         places=tuple((place.output, place.name) for place in sorted(state.places)),
+        left=state.left,
         failure=None
         if failure is None
         else SavedFailure(
@@ -169,6 +176,7 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
         held=held,
         draw=kept.draw if kept else 0.0,
         known=saved.known,
+        left=saved.all_places(),
         once_accepted=kept.once_accepted if kept else False,
         next_check=now.boot,
         attempts=saved.attempts,
@@ -193,6 +201,6 @@ def begin(
     if saved is not None and saved.fingerprint == fingerprint:
         return take_up(saved, policy, boot_id=boot_id, now=now)
     # Of another source, but still ours: what it wrote may be taken out again.
-    known = saved.known if saved else ()
+    known, left = (saved.known, saved.all_places()) if saved else ((), ())
     clock = ServerClock(at=now.wall, seen=now)
-    return LoginState(login=login, policy=policy, clock=clock, known=known)
+    return LoginState(login=login, policy=policy, clock=clock, known=known, left=left)

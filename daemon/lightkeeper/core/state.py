@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -41,6 +41,14 @@ class Known(Struct, frozen=True, kw_only=True):
     digest: Digest
     registry: RegistryHost
     expires_at: datetime
+
+
+class LeftPlace(Struct, frozen=True, kw_only=True):
+    """A place that is served no more, with an entry of ours if nobody took it out."""
+
+    name: str
+    known: tuple[Known, ...]
+    """One of these is in it."""
 
 
 class OutputCounts(Struct, frozen=True, kw_only=True):
@@ -96,6 +104,7 @@ class LoginState(Struct, frozen=True, kw_only=True):
     """The last surprise, by what was being done."""
 
     places: Mapping[Place, PlaceState] = _NOTHING
+    left: tuple[LeftPlace, ...] = ()
     round: Round | None = None
 
     renewals: int = 0
@@ -185,7 +194,25 @@ class LoginState(Struct, frozen=True, kw_only=True):
             for new in places
         }
         outputs = {place.output: self.outputs.get(place.output, OutputCounts()) for place in kept}
-        return replace(self, places=MappingProxyType(kept), outputs=MappingProxyType(outputs))
+        return replace(
+            self,
+            places=MappingProxyType(kept),
+            left=_without(
+                (*self.left, *leave((place.name for place in self.places), self.known)),
+                {place.name for place in kept},
+            ),
+            outputs=MappingProxyType(outputs),
+        )
+
+
+def leave(names: Iterable[str], known: tuple[Known, ...]) -> tuple[LeftPlace, ...]:
+    """Places that held what is `known`; none if nothing ever was."""
+    return tuple(LeftPlace(name=name, known=known) for name in names) if known else ()
+
+
+def _without(left: Iterable[LeftPlace], served: Container[str]) -> tuple[LeftPlace, ...]:
+    """Those that are not served; of two with one name the last."""
+    return tuple({one.name: one for one in left if one.name not in served}.values())
 
 
 def remember(known: tuple[Known, ...], credential: Credential) -> tuple[Known, ...]:
