@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec import structs
 
 from lightkeeper.adapters.workers import Threads
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config
+from lightkeeper.config.problem import Problem
 from lightkeeper.daemon import Daemon
 from lightkeeper.edge import Edge
 from lightkeeper.ports import Failed
@@ -79,19 +81,23 @@ class NameServerDown(Threads):
 
 
 class Torn(Threads):
-    """Workers with a bug in some of their work."""
+    """Workers with a bug in some of their work, until it is mended."""
 
     def __init__(self, *names: str) -> None:
         super().__init__()
         self._names = names
+        self.is_mended = False
         self.is_watching = asyncio.Event()
+        self.has_heard = asyncio.Event()
 
     async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
-        if name.startswith(self._names):
+        if name.startswith(self._names) and not self.is_mended:
             raise LookupError
         outcome = await super().run(name, work, deadline)
         if name.startswith("watch"):
             self.is_watching.set()
+        if name.startswith("heard"):
+            self.has_heard.set()
         return outcome
 
 
@@ -292,6 +298,45 @@ async def test_a_bug_in_hearing_of_a_change_keeps_no_login_from_being_kept(
         await here.reload(lambda: configured(tmp_path), "config_reloaded")
 
     assert surprised["doing"] == "watch"
+
+
+async def test_after_a_bug_in_hearing_of_a_change_the_next_heartbeat_hears_again(
+    tmp_path: Path,
+) -> None:
+    workers = Torn("heard")
+    async with running(configured(tmp_path), edge_with(workers)) as here:
+        await here.said.until("daemon_ready")
+        await workers.is_watching.wait()
+        (tmp_path / "config.json").write_text("{}")
+        await here.said.until("daemon_surprised")
+        workers.is_mended = True
+        workers.is_watching.clear()
+        here.daemon.beat()
+        await workers.is_watching.wait()
+        async with asyncio.timeout(20):
+            while not workers.has_heard.is_set():
+                (tmp_path / "config.json").write_text("{ }")
+                await asyncio.sleep(0)
+
+
+async def test_a_bug_after_a_reload_has_been_taken_does_not_call_it_rejected(
+    tmp_path: Path,
+) -> None:
+    class Unsayable(Problem, frozen=True):
+        def __str__(self) -> str:
+            raise LookupError
+
+    def warned() -> Loaded:
+        return structs.replace(configured(tmp_path), warnings=(Unsayable("", 0, "", ""),))
+
+    async with running(configured(tmp_path)) as here:
+        await here.said.until("daemon_ready")
+        surprised = await here.reload(warned, "daemon_surprised")
+        is_successful = await here.metric(SUCCESSFUL)
+
+    assert surprised["doing"] == "reload"
+    assert is_successful == 1
+    assert here.said.of("config_rejected") == []
 
 
 async def test_a_command_that_waits_for_a_login_is_told_that_a_reload_took_it_out(

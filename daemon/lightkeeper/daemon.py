@@ -82,6 +82,7 @@ class Daemon:
         )
         self._listener = Listener(_address(self.config), self._web, edge.workers)
         self._beaten = asyncio.Event()
+        self._hear_again = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._stop_wanted = asyncio.Event()
 
@@ -151,11 +152,15 @@ class Daemon:
             if step is not None:
                 self._ear.record(step, news=True)
         self._beaten.set()
+        self._hear_again.set()
 
     async def _hear(self) -> None:
-        """Watch; without that the polls still find what others wrote."""
-        with self._bounded("watch"):
-            await self._watch.run()
+        """Watch; while it cannot be done the polls still find what others wrote."""
+        while True:
+            with self._bounded("watch"):
+                await self._watch.run()
+            self._hear_again.clear()
+            await self._hear_again.wait()
 
     async def _tend(self) -> None:
         """What a heartbeat starts and may take longer than it."""
@@ -251,6 +256,12 @@ class Daemon:
             message = f"{listen} cannot be listened on: {exc}"
             raise ConfigErrors([_problem("web.listen", message)]) from exc
         before, self.config = self.config, loaded.config
+        self._metrics.reloaded(self._edge.clock.now().wall)
+        with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
+            self._follow(before, loaded, left)
+
+    def _follow(self, before: Config, loaded: Loaded, left: list[Left]) -> None:
+        """What a reload brings with it, and what is told of it."""
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._edge.writers.forget_all_but(
             {
@@ -261,7 +272,6 @@ class Daemon:
         )
         self._beaten.set()
         self._ear.stir()
-        self._metrics.reloaded(self._edge.clock.now().wall)
         self._tell_left(left)
         fixed = [name for name in ("state_dir", "socket") if _differs(before, self.config, name)]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)

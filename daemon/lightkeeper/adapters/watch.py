@@ -56,12 +56,17 @@ class InotifyWatch:
         self._inotify: Inotify | None = None
 
     async def run(self) -> None:
-        """Watch until cancelled; returns at once where the kernel gives no inotify."""
+        """Watch until cancelled; returns at once where the kernel gives no inotify.
+
+        It may be run again after it ended.
+        """
         try:
             self._inotify = Inotify()
         except OSError as exc:
             self._blind(os.strerror(exc.errno or 0))
             return
+        for former in (self._heard, self._asked, self._names):
+            former.clear()
         try:
             await self.look_at(self._paths)
             async with asyncio.TaskGroup() as tasks:
