@@ -86,6 +86,13 @@ def test_a_demo_beside_another_in_the_same_folder_harms_neither(tmp_path: Path) 
         assert after == before
 
 
+def test_a_demo_ends_with_its_terminal(tmp_path: Path) -> None:
+    with _demo(tmp_path / "demo") as running:
+        running.send_signal(signal.SIGHUP)
+
+        assert running.wait(timeout=20) == DONE
+
+
 def test_a_folder_that_cannot_be_made_is_told_without_a_traceback(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()

@@ -9,17 +9,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lightkeeper.cli import settings
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
 from lightkeeper.cli.words import cannot, in_words, is_painted
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.problem import ConfigErrors
+
+if TYPE_CHECKING:
+    from lightkeeper.daemon import Daemon
 
 _NOT_OURS: Final = ("AWS_", "LIGHTKEEPER_")
 """Variables that would lead the demo away from its simulator."""
@@ -88,7 +92,7 @@ async def _demo(args: argparse.Namespace) -> None:
         if is_painted() and not args.plain:
             await _live(loaded, load)
         else:
-            await app.run(loaded, load=load, log=sys.stdout)
+            await app.run(loaded, load=load, log=sys.stdout, began=_end_with_the_terminal)
 
 
 def _own(folder: Path) -> Path:
@@ -111,8 +115,19 @@ async def _live(loaded: Loaded, load: Callable[[], Loaded]) -> None:
     from lightkeeper.cli.screen import Screen
 
     screen = Screen()
+
+    def began(daemon: Daemon) -> None:
+        _end_with_the_terminal(daemon)
+        screen.show(daemon)
+
     with open(os.devnull, "w", encoding="utf-8") as nowhere, screen.showing():  # noqa: ASYNC230, PTH123
-        await app.run(loaded, load=load, log=nowhere, began=screen.show)
+        await app.run(loaded, load=load, log=nowhere, began=began)
+
+
+def _end_with_the_terminal(daemon: Daemon) -> None:
+    """A demo has nothing to reload: when its terminal is closed, nobody watches."""
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.add_signal_handler, signal.SIGHUP, daemon.stop)  # after the daemon's own
 
 
 def _enter(environment: dict[str, str]) -> None:
