@@ -262,9 +262,10 @@ def as_nobody(path: Path) -> dict[str, Any]:
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed")
     ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    may_read = ["setpriv", *ids, "test", "-r", __file__]
-    if subprocess.run(may_read, check=False).returncode:
-        pytest.skip("other users may not read this checkout")
+    needed = (("-r", __file__, "this checkout"), ("-x", sys.executable, "this interpreter"))
+    for test, path_of_ours, what in needed:
+        if subprocess.run(["setpriv", *ids, "test", test, path_of_ours], check=False).returncode:
+            pytest.skip(f"other users may not enter where {what} is")
     return told("deliver", str(path), within=["setpriv", *ids])
 
 
