@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from benchmarks.measuring import Row, Spread, cpu_seconds, ratios, resident_kib, waited_seconds
 from benchmarks.peers import importing, libraries
@@ -110,21 +114,37 @@ def _resident(scene: Scene, lightsail: Simulated, logins: int) -> int:
 
 
 def _stalls(daemon: Keeping, seconds: float) -> list[float]:
-    """How long the loop let a request wait, in ms, asked often over `seconds`, with scrapes.
+    """How long the loop let a request wait, in ms, asked often over `seconds`, during scrapes too.
 
     What the process itself waited for a processor is taken off: that is the machine's doing. The
     longest of many is what is looked for, so a stall that no request met would be missed; each
     request therefore begins where the last one ended.
     """
-    scrape = _SCRAPE_SECONDS
-    begin = time.monotonic()
+    end = time.monotonic() + seconds
     found = []
-    while (passed := time.monotonic() - begin) < seconds:
-        if passed >= scrape:
-            scrape += _SCRAPE_SECONDS
-            daemon.get("/metrics")
-        found.append(_probe(daemon))
+    with _scraping(daemon):
+        while time.monotonic() < end:
+            found.append(_probe(daemon))
     return found
+
+
+@contextmanager
+def _scraping(daemon: Keeping) -> Iterator[None]:
+    """Scrape now and at Prometheus' pace until the end of the block."""
+    over = threading.Event()
+
+    def scrape() -> None:
+        daemon.scrape()
+        while not over.wait(_SCRAPE_SECONDS):
+            daemon.scrape()
+
+    with ThreadPoolExecutor(1) as beside:
+        scraped = beside.submit(scrape)
+        try:
+            yield
+        finally:
+            over.set()
+        scraped.result()
 
 
 def _probe(daemon: Keeping) -> float:

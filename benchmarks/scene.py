@@ -17,6 +17,10 @@ from tests.integration.process import Simulated, clean_environment
 _SECONDS_PER_LOGIN = 1.0
 """Patience; an issued login takes some 50 ms of processor time."""
 _PATIENCE_SECONDS = 60.0
+_PROMETHEUS = {
+    "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+    "Accept-Encoding": "gzip",
+}
 NOTES = 20
 """Facts that a login keeps to be told."""
 
@@ -61,6 +65,12 @@ class Keeping:
         with urllib.request.urlopen(f"{self.address}{path}", timeout=30) as answer:  # noqa: S310
             said: str = answer.read().decode()
             return said
+
+    def scrape(self) -> int:
+        """Ask for the metrics as Prometheus does; how many bytes came."""
+        request = urllib.request.Request(f"{self.address}/metrics", headers=_PROMETHEUS)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return len(answer.read())
 
     def metric(self, name: str) -> float:
         """The one series of that name."""

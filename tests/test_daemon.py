@@ -28,7 +28,7 @@ from lightkeeper.serve.notify import Notifier
 from lightkeeper.telemetry.journal import Journal
 from tests.config.loading import loaded
 from tests.environment import say_nothing_of_aws
-from tests.serve.asking import ask
+from tests.serve.asking import LOOPBACK, ask
 from tests.telemetry.reading import Line, Stream, logging_to
 
 T = TypeVar("T")
@@ -370,3 +370,35 @@ async def test_a_bug_in_what_a_heartbeat_tells_stops_no_heartbeat(tmp_path: Path
         await here.reload(lambda: configured(tmp_path), "config_reloaded")
 
     assert surprised["doing"] == "tell"
+
+
+# What lives on is spared collections.
+
+
+async def test_once_all_logins_have_settled_what_lives_is_spared_collections(
+    tmp_path: Path,
+) -> None:
+    """After each reload again, whatever it began."""
+    first = configured(tmp_path)
+    async with running(first) as here, asyncio.timeout(20):
+        await here.said.until("renewal_failed")
+        for count in (1, 2):
+            gc.unfreeze()
+            await here.reload(lambda: first, "config_reloaded", count)
+            while gc.get_freeze_count() == 0:
+                await here.metric(SUCCESSFUL)
+
+
+async def test_while_a_login_has_not_settled_nothing_is_spared_collections(tmp_path: Path) -> None:
+    workers = Torn()
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        first = configured(tmp_path, lightsail=silent.getsockname()[1])
+        async with running(first, edge_with(workers)) as here:
+            await workers.is_watching.wait()
+            gc.unfreeze()
+            workers.is_watching.clear()
+            await here.reload(lambda: first, "config_reloaded")
+            await workers.is_watching.wait()
+            await here.metric(SUCCESSFUL)
+
+            assert gc.get_freeze_count() == 0

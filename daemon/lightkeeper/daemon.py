@@ -13,12 +13,14 @@ from functools import partial
 from typing import Final
 
 from lightkeeper.adapters.alarm import SchedulerAlarm
+from lightkeeper.adapters.heap import keep_heap_small
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config
 from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.facts import LoginName
+from lightkeeper.core.plan import is_settled
 from lightkeeper.core.report import Report, unready
 from lightkeeper.core.saved import Saved
 from lightkeeper.desk import Desk
@@ -82,6 +84,7 @@ class Daemon:
         )
         self._listener = Listener(_address(self.config), self._web, edge.workers)
         self._beaten = asyncio.Event()
+        self._is_tidy = False
         self._hear_again = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._stop_wanted = asyncio.Event()
@@ -102,6 +105,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until a signal or `stop` ends it; a second signal ends it at once."""
+        keep_heap_small()
         # Threads that make reports and metrics of many logins let the loop in between.
         sys.setswitchinterval(_SWITCH_SECONDS)
         loop = asyncio.get_running_loop()
@@ -172,17 +176,24 @@ class Daemon:
                 await self._tell_systemd()
             with self._bounded("watch"):
                 await self._watch.look_at(self._paths())
+            with self._bounded("tidy"):
+                self._tidy()
             await self._beaten.wait()
             self._beaten.clear()
             with self._bounded("listen"):
                 await self._listen()
 
     def _announce(self) -> None:
-        # What lives from here on is never garbage: collections no longer stall the loop over it.
-        gc.collect()
-        gc.freeze()
+        _spare_collections()
         self._notifier.ready()
         self._journal.daemon_ready(self.address)
+
+    def _tidy(self) -> None:
+        """Once those that begin have settled: what a login has by then, it has for long."""
+        now = self._edge.clock.now()
+        if not self._is_tidy and all(is_settled(state, now) for state in self._fleet.states):
+            self._is_tidy = True
+            _spare_collections()
 
     async def _tell_systemd(self) -> None:
         """Beside the loop, which many logins would stall."""
@@ -256,6 +267,7 @@ class Daemon:
             message = f"{listen} cannot be listened on: {exc}"
             raise ConfigErrors([_problem("web.listen", message)]) from exc
         before, self.config = self.config, loaded.config
+        self._is_tidy = False
         self._metrics.reloaded(self._edge.clock.now().wall)
         with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
             self._follow(before, loaded, left)
@@ -293,6 +305,12 @@ class Daemon:
 
     def _surprised(self, doing: str, traceback: str) -> None:
         self._journal.daemon_surprised(doing, traceback, self._edge.clock.now())
+
+
+def _spare_collections() -> None:
+    """What lives by now is no garbage: collections no longer stall the loop over it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _address(config: Config) -> Address | None:

@@ -16,9 +16,8 @@ milliseconds if the other is at it again and again. So it lets others rename fir
 from __future__ import annotations
 
 import errno
-import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from random import Random
 from typing import Final
@@ -218,9 +217,9 @@ class Files:
     def _let_others_rename(self, directory: int, name: str) -> None:
         """Wait a moment for whoever has a new file ready and is about to rename it."""
         # As docker, podman and their like name it.
-        ready = re.compile(rf"(\.tmp-)?{re.escape(name)}[0-9]+")
+        starts = (name, f".tmp-{name}")
         for _ in range(_PATIENCE):
-            if not any(map(ready.fullmatch, self._fs.names(directory))):
+            if not any(_is_numbered(other, starts) for other in self._fs.names(directory)):
                 return
 
     def _swap(self, directory: int, ready: str, name: str, old: Stat | None) -> bool:
@@ -363,6 +362,12 @@ def _is_same(one: Stat, other: Stat) -> bool:
         other.size,
         other.mtime_ns,
     )
+
+
+def _is_numbered(name: str, starts: Iterable[str]) -> bool:
+    """Whether a number, and nothing else, follows one of these."""
+    rests = [name.removeprefix(start) for start in starts if name.startswith(start)]
+    return any(rest.isascii() and rest.isdigit() for rest in rests)
 
 
 def _prefix(name: str) -> str:

@@ -46,7 +46,7 @@ class Keeper:
             history, fingerprint=fingerprint, source=source, outputs=outputs, world=world
         )
         self._bell = asyncio.Event()
-        self._busy = Counter[OutputName]()
+        self._busy: Counter[OutputName] = Counter()
         self.adopting(self.state.policy, source, outputs)()
 
     @property

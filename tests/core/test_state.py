@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -172,6 +173,16 @@ def test_a_credential_that_comes_again_is_remembered_once_and_in_front() -> None
     known = remember(remember(remember((), FIRST), SECOND_ONE), FIRST)
 
     assert [one.digest for one in known] == [FIRST.digest, SECOND_ONE.digest]
+
+
+def test_collections_do_not_look_at_what_is_known_and_remembered() -> None:
+    """There are twenty notes a login, and a collection of those of a thousand takes its time."""
+    drifts = [fact for _ in range(20) for fact in (drifted(), delivered(repaired=Cause.REMOVED))]
+    state = after(a_state().with_places([PlaceState(place=HERE)]), started(), renewed(), *drifts)
+    kept = [state, state.clock, state.policy, *state.known, *state.notes, *state.places.values()]
+
+    assert len(state.notes) == 20
+    assert not any(map(gc.is_tracked, kept))
 
 
 def test_nothing_that_is_remembered_gives_a_password_away() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import threading
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -106,9 +107,12 @@ class Rendering:
         self.thread: threading.Thread | None = None
         self._body = body
 
-    def render(self, accept: str) -> tuple[bytes, str]:
+    def render(self, accept: str) -> tuple[Iterator[bytes], str]:
+        return self._rendered(), "text/plain"
+
+    def _rendered(self) -> Iterator[bytes]:
         self.thread = threading.current_thread()
-        return self._body, "text/plain"
+        yield self._body
 
 
 async def test_metrics_are_rendered_off_the_loop() -> None:
@@ -145,14 +149,14 @@ class Meeting:
         self.met = False
         self._barrier = threading.Barrier(2)
 
-    def render(self, accept: str) -> tuple[bytes, str]:
+    def render(self, accept: str) -> tuple[list[bytes], str]:
         try:
             self._barrier.wait(timeout=0.1)
         except threading.BrokenBarrierError:
             self._barrier.reset()
         else:
             self.met = True
-        return b"", "text/plain"
+        return [], "text/plain"
 
 
 async def test_one_scrape_is_rendered_at_a_time() -> None:
@@ -214,6 +218,17 @@ async def test_readyz_is_right_again_at_once() -> None:
         now = await ask(port, "/readyz")
 
     assert (before.status, now.status) == (503, 200)
+
+
+async def test_status_has_a_line_for_each_login() -> None:
+    other = replace(keeping(HERE), login=LoginName("other"))
+    async with serving(Daemon(report=an_hour_later(SERVED, other))) as port:
+        got = await ask(port, "/status")
+
+    head, *lines, _ = got.text.splitlines()
+    assert json.loads(f"{head}]}}") == {"at": "2026-01-01T13:00:00Z", "ready": False, "logins": []}
+    assert [json.loads(line.rstrip(","))["login"] for line in lines] == ["prod", "other"]
+    assert [one["login"] for one in json.loads(got.body)["logins"]] == ["prod", "other"]
 
 
 async def test_status_tells_each_login() -> None:

@@ -59,8 +59,8 @@ async def test_whoever_speaks_slowly_is_let_go() -> None:
 class Flood:
     """A scrape that no socket buffer holds."""
 
-    def render(self, accept: str) -> tuple[bytes, str]:
-        return b"x 1\n" * (8 << 20), "text/plain"
+    def render(self, accept: str) -> tuple[list[bytes], str]:
+        return [b"x 1\n" * (8 << 20)], "text/plain"
 
 
 async def test_whoever_does_not_read_is_cut_off() -> None:

@@ -11,7 +11,7 @@ from lightkeeper.core.facts import Place
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.report import Report, report
 from lightkeeper.core.state import LoginState
-from lightkeeper.telemetry.metrics import Metrics
+from lightkeeper.telemetry.metrics import Metrics, Snapshot
 from tests.core.making import (
     HERE,
     HOUR,
@@ -46,9 +46,15 @@ def metrics_of(*states: LoginState) -> Metrics:
     return Metrics(lambda: lambda: an_hour_later(*states), NOON)
 
 
+def body_of(snapshot: Snapshot, accept: str = "") -> bytes:
+    """All that is written of a snapshot."""
+    parts, _ = snapshot.render(accept)
+    return b"".join(parts)
+
+
 def text_of(metrics: Metrics) -> str:
     """What is scraped, in Prometheus' own format."""
-    return metrics.snapshot().render("")[0].decode()
+    return body_of(metrics.snapshot()).decode()
 
 
 def families_of(metrics: Metrics) -> list[Metric]:

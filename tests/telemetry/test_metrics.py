@@ -16,7 +16,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from lightkeeper import __version__
 from lightkeeper.telemetry.metrics import Metrics
 from tests.core.making import HOUR, NONE, NOON
-from tests.telemetry.scrape import SERVED, an_hour_later, families_of, metrics_of, text_of, value
+from tests.telemetry.scrape import (
+    SERVED,
+    an_hour_later,
+    body_of,
+    families_of,
+    metrics_of,
+    text_of,
+    value,
+)
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0"
@@ -91,7 +99,7 @@ def test_a_snapshot_stays_as_it_was_taken() -> None:
     snapshot = Metrics(lambda: partial(an_hour_later, *now), NOON).snapshot()
     now.clear()
 
-    assert 'lightkeeper_login_valid{login="prod"} 1.0' in snapshot.render("")[0].decode()
+    assert 'lightkeeper_login_valid{login="prod"} 1.0' in body_of(snapshot).decode()
 
 
 def test_two_daemons_in_one_process_do_not_meet() -> None:
@@ -117,10 +125,13 @@ def test_the_default_form_is_prometheus_text() -> None:
 
 
 def test_open_metrics_are_served_when_asked_for() -> None:
-    body, content_type = metrics_of(SERVED).snapshot().render(OPEN_METRICS)
+    snapshot = metrics_of(SERVED).snapshot()
+    _, content_type = snapshot.render(OPEN_METRICS)
+    text = body_of(snapshot, OPEN_METRICS).decode()
 
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
-    families = text_string_to_metric_families(body.decode())  # type: ignore[no-untyped-call]
+    assert text.count("# EOF") == 1
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     parsed = {one.name: one for one in families}
     assert parsed["lightkeeper_renewals"].type == "counter"
 

@@ -181,6 +181,13 @@ def test_without_a_login_nothing_but_the_skew_is_told() -> None:
     assert [(one.name, one.value) for one in series] == [("lightkeeper_clock_skew_seconds", 0.0)]
 
 
+def test_samples_are_made_one_by_one_and_none_is_kept() -> None:
+    for family in Series(an_hour_later(SERVED)).collect():
+        if family.name != "lightkeeper_clock_skew_seconds":
+            assert len([*family.samples]) > 0
+            assert len([*family.samples]) == 0
+
+
 def many(count: int) -> LoginState:
     places = [Place(OutputName("a"), f"/{n}") for n in range(count - 1)]
     return served(*places, Place(OutputName("b"), "/b"))
@@ -189,7 +196,7 @@ def many(count: int) -> LoginState:
 @pytest.mark.parametrize(("places", "listed"), [(MAX_PLACES, MAX_PLACES), (MAX_PLACES + 1, 0)])
 def test_places_have_series_of_their_own_up_to_a_thousand(places: int, listed: int) -> None:
     state = many(places)
-    families = {one.name: one.samples for one in Series(an_hour_later(state)).collect()}
+    families = {one.name: [*one.samples] for one in Series(an_hour_later(state)).collect()}
 
     assert len(families["lightkeeper_place_expiration_timestamp_seconds"]) == listed
     earliest = families["lightkeeper_output_earliest_expiration_timestamp_seconds"]

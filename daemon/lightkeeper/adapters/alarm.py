@@ -19,7 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.policy import HEARTBEAT
 
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 5
 
 
 class SchedulerAlarm:

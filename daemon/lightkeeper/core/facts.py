@@ -24,7 +24,7 @@ NO_DIGEST: Final = Digest("")
 """Of no credential."""
 
 
-class Place(Struct, frozen=True, order=True):
+class Place(Struct, frozen=True, order=True, gc=False):
     """One file or one Secret of an output."""
 
     output: OutputName

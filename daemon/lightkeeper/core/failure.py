@@ -17,7 +17,7 @@ DETAIL: Final = 200
 """The longest detail that is kept, in characters."""
 
 
-class Failure(Struct, frozen=True, kw_only=True):
+class Failure(Struct, frozen=True, kw_only=True, gc=False):
     """A failure that lasts, from its first occurrence on."""
 
     reason: Reason

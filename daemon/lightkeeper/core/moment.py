@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 
 
-class Moment(Struct, frozen=True, kw_only=True):
+class Moment(Struct, frozen=True, kw_only=True, gc=False):
     """One reading of this machine's clocks.
 
     The wall clock can be stepped. The boot clock (`CLOCK_BOOTTIME`) cannot: it runs through a
@@ -29,7 +29,7 @@ class Moment(Struct, frozen=True, kw_only=True):
         return self.wall + (boot - self.boot)
 
 
-class ServerClock(Struct, frozen=True, kw_only=True):
+class ServerClock(Struct, frozen=True, kw_only=True, gc=False):
     """How to tell the server's time from ours: it was `at` when our clocks showed `seen`."""
 
     at: datetime

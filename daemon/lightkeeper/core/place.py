@@ -15,7 +15,7 @@ from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.reasons import Reason
 
 
-class PlaceState(Struct, frozen=True, kw_only=True):
+class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one place."""
 
     place: Place

@@ -49,7 +49,7 @@ _DISPUTE: Final = (timedelta(seconds=5), timedelta(minutes=5))
 _DISPUTE_OVER: Final = timedelta(minutes=10)
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class Policy(Struct, frozen=True, kw_only=True, gc=False):
     """What the operator chose for one login."""
 
     renew_at: float

@@ -23,7 +23,7 @@ _KNOWN: Final = 8
 _NOTHING: Final = MappingProxyType[Any, Any]({})
 
 
-class Note(Struct, frozen=True, kw_only=True):
+class Note(Struct, frozen=True, kw_only=True, gc=False):
     """A fact as it is remembered: short, and without the credential."""
 
     at: datetime
@@ -35,7 +35,7 @@ class Note(Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class Known(Struct, frozen=True, kw_only=True, gc=False):
     """A credential that we held, without its secret."""
 
     digest: Digest
@@ -43,7 +43,7 @@ class Known(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class LeftPlace(Struct, frozen=True, kw_only=True):
+class LeftPlace(Struct, frozen=True, kw_only=True, gc=False):
     """A place that is served no more, with an entry of ours if nobody took it out."""
 
     name: str
@@ -51,7 +51,7 @@ class LeftPlace(Struct, frozen=True, kw_only=True):
     """One of these is in it."""
 
 
-class OutputCounts(Struct, frozen=True, kw_only=True):
+class OutputCounts(Struct, frozen=True, kw_only=True, gc=False):
     """What happened to an output since the process began; places come and go, this stays."""
 
     changed: int = 0
@@ -60,14 +60,14 @@ class OutputCounts(Struct, frozen=True, kw_only=True):
     repairs: Mapping[Cause, int] = _NOTHING
 
 
-class Round(Struct, frozen=True, kw_only=True):
+class Round(Struct, frozen=True, kw_only=True, gc=False):
     """The deliveries that a new credential set going, so far."""
 
     changed: int = 0
     unchanged: int = 0
 
 
-class LoginState(Struct, frozen=True, kw_only=True):
+class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     """One login. Instants of the boot clock are `timedelta`, those of a wall clock `datetime`."""
 
     login: LoginName

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,12 +25,19 @@ Document = dict[str, Any]
 
 def as_document(report: Report) -> Document:
     """The report in JSON's own types; instants ISO 8601 in UTC, durations in seconds."""
+    return {**heading(report), "logins": list(login_documents(report))}
+
+
+def heading(report: Report) -> Document:
+    """What the document tells of all logins together."""
+    return {"at": instant(report.at), "ready": not unready(report, every_place=False)}
+
+
+def login_documents(report: Report) -> Iterator[Document]:
+    """The logins of the document, one at a time: those of a thousand are ten megabytes."""
     wrong = {one.login for one in unready(report, every_place=False)}
-    return {
-        "at": instant(report.at),
-        "ready": not wrong,
-        "logins": [_login(login, is_ready=login.login not in wrong) for login in report.logins],
-    }
+    for login in report.logins:
+        yield _login(login, is_ready=login.login not in wrong)
 
 
 def instant(at: datetime | None) -> str | None:

@@ -6,7 +6,7 @@ no series behind. Instruments are only what no state tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -103,13 +103,28 @@ class Snapshot:
         self._look = look
         self._instruments = instruments
 
-    def render(self, accept: str) -> tuple[bytes, str]:
-        """The exposition that `accept` asks for, and its content type."""
+    def render(self, accept: str) -> tuple[Iterator[bytes], str]:
+        """The exposition that `accept` asks for, family by family, and its content type."""
         encode, content_type = choose_encoder(accept)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Instruments(self._instruments))
-        registry.register(Series(self._look()))
-        return encode(registry), content_type
+        return self._written(encode), content_type
+
+    def _written(self, encode: Callable[[Collector], bytes]) -> Iterator[bytes]:
+        """One family after the other: as one text those of many logins are 20 MB for a moment."""
+        end = encode(_Only(()))
+        for collector in (_Instruments(self._instruments), Series(self._look())):
+            for family in collector.collect():
+                yield encode(_Only((family,))).removesuffix(end)
+        yield end
+
+
+class _Only(Collector):
+    """Families that are made already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
 
 
 class _Instruments(Collector):

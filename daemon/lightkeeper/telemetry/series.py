@@ -1,21 +1,24 @@
 """The series of logins, outputs and places: a view of the report, made anew for each scrape.
 
-A login that is gone leaves none behind. Every reason, result and cause is there from the start.
+A login that is gone leaves none behind. Every reason, result and cause is there from the start. A
+thousand logins have sixty thousand series: each is made when it is read, and none is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric, Sample
 from prometheus_client.registry import Collector
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause
 from lightkeeper.core.reasons import DELIVERY, RENEWAL
 from lightkeeper.core.report import LoginReport, OutputReport, Report, Standing
+
+W = TypeVar("W", bound=str)
 
 MAX_PLACES: Final = 1000
 """Above it no place has a series of its own; the output's tell all the same."""
@@ -28,19 +31,21 @@ class Series(Collector):
         self._report = report
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, in the order of the reference."""
+        """Every family, in the order of the reference; the samples of each can be read once."""
         logins = self._report.logins
-        yield from _login_gauges(logins)
-        yield from _login_counters(logins)
+        yield from _login_families(logins)
         yield from _output_families([(login, out) for login in logins for out in login.outputs])
         skews = [login.skew.total_seconds() for login in logins]
-        skew = GaugeMetricFamily(
-            "lightkeeper_clock_skew_seconds",
+        yield _gauge(
+            "clock_skew_seconds",
             "How far the wall clock here is ahead of AWS's, by the last answers.",
+            [],
+            [([], max(skews, key=abs, default=0.0))],
         )
-        skew.add_metric([], max(skews, key=abs, default=0.0))
-        yield skew
 
+
+_Rows = Iterable[tuple[Sequence[str], float]]
+"""The values of the labels, and of the sample."""
 
 _Value = Callable[[LoginReport], float]
 _GAUGES: Final[tuple[tuple[str, str, _Value], ...]] = (
@@ -93,101 +98,134 @@ _GAUGES: Final[tuple[tuple[str, str, _Value], ...]] = (
 )
 
 
-def _login_gauges(logins: Iterable[LoginReport]) -> Iterator[Metric]:
-    info = GaugeMetricFamily(
-        "lightkeeper_login_info",
+def _login_families(logins: Sequence[LoginReport]) -> Iterator[Metric]:
+    yield _gauge(
+        "login_info",
         "A configured login; the registry is empty before the first credential.",
-        labels=["login", "registry", "region"],
+        ["login", "registry", "region"],
+        (([login.login, login.registry or "", login.region], 1.0) for login in logins),
     )
-    for login in logins:
-        info.add_metric([login.login, login.registry or "", login.region], 1)
-    yield info
     for name, text, value in _GAUGES:
-        gauge = GaugeMetricFamily(f"lightkeeper_{name}", text, labels=["login"])
-        for login in logins:
-            gauge.add_metric([login.login], float(value(login)))
-        yield gauge
-
-
-def _login_counters(logins: Iterable[LoginReport]) -> Iterator[Metric]:
-    renewals = CounterMetricFamily(
-        "lightkeeper_renewals", "Attempts by their result.", labels=["login", "result"]
+        yield _gauge(name, text, ["login"], _by_login(logins, value))
+    yield _counter("renewals", "Attempts by their result.", ["login", "result"], _renewals(logins))
+    yield _counter(
+        "renewal_failures",
+        "Failed attempts by reason.",
+        ["login", "reason"],
+        (
+            ([login.login, reason], login.renewal_failures.get(reason, 0))
+            for login in logins
+            for reason in RENEWAL
+        ),
     )
-    failures = CounterMetricFamily(
-        "lightkeeper_renewal_failures", "Failed attempts by reason.", labels=["login", "reason"]
-    )
-    verifications = CounterMetricFamily(
-        "lightkeeper_verifications",
+    yield _counter(
+        "verifications",
         "What the registry said when it was asked about a credential.",
-        labels=["login", "result"],
+        ["login", "result"],
+        (
+            ([login.login, verdict], login.verifications.get(verdict, 0))
+            for login in logins
+            for verdict in Verdict
+        ),
     )
+
+
+def _by_login(logins: Iterable[LoginReport], value: _Value) -> _Rows:
     for login in logins:
-        failed = sum(login.renewal_failures.values())
-        renewals.add_metric([login.login, "success"], login.renewals)
-        renewals.add_metric([login.login, "failure"], failed)
-        for reason in RENEWAL:
-            count = login.renewal_failures.get(reason, 0)
-            failures.add_metric([login.login, reason], count)
-        for verdict in Verdict:
-            count = login.verifications.get(verdict, 0)
-            verifications.add_metric([login.login, verdict], count)
-    yield from (renewals, failures, verifications)
+        yield [login.login], float(value(login))
 
 
-def _output_families(outputs: list[tuple[LoginReport, OutputReport]]) -> Iterator[Metric]:
+def _renewals(logins: Iterable[LoginReport]) -> _Rows:
+    for login in logins:
+        yield [login.login, "success"], login.renewals
+        yield [login.login, "failure"], sum(login.renewal_failures.values())
+
+
+_Outputs = Sequence[tuple[LoginReport, OutputReport]]
+
+
+def _output_families(outputs: _Outputs) -> Iterator[Metric]:
     by_output = ["login", "output"]
-    earliest = GaugeMetricFamily(
-        "lightkeeper_output_earliest_expiration_timestamp_seconds",
+    yield _gauge(
+        "output_earliest_expiration_timestamp_seconds",
         "The first expiry of what the places really hold, 0 if one holds nothing of ours.",
-        labels=by_output,
+        by_output,
+        ((_labels(login, output), _stamp(output.earliest)) for login, output in outputs),
     )
-    places = GaugeMetricFamily(
-        "lightkeeper_output_places", "Places by how they stand.", labels=[*by_output, "state"]
+    yield _gauge(
+        "output_places",
+        "Places by how they stand.",
+        [*by_output, "state"],
+        _by_word(outputs, Standing, OutputReport.count),
     )
-    deliveries = CounterMetricFamily(
-        "lightkeeper_deliveries", "Deliveries by their result.", labels=[*by_output, "result"]
+    yield _counter(
+        "deliveries",
+        "Deliveries by their result.",
+        [*by_output, "result"],
+        _by_word(outputs, ("changed", "unchanged"), lambda out, word: getattr(out.counts, word)),
     )
-    failures = CounterMetricFamily(
-        "lightkeeper_delivery_failures",
+    yield _counter(
+        "delivery_failures",
         "Failed deliveries by reason.",
-        labels=[*by_output, "reason"],
+        [*by_output, "reason"],
+        _by_word(outputs, DELIVERY, lambda out, reason: out.counts.failures.get(reason, 0)),
     )
-    repairs = CounterMetricFamily(
-        "lightkeeper_output_repairs",
+    yield _counter(
+        "output_repairs",
         "Deliveries because somebody else changed our entry, by what they did.",
-        labels=[*by_output, "cause"],
+        [*by_output, "cause"],
+        _by_word(outputs, Cause, lambda out, cause: out.counts.repairs.get(cause, 0)),
     )
-    for login, output in outputs:
-        labels = [login.login, _label(output.name)]
-        earliest.add_metric(labels, _stamp(output.earliest))
-        for standing in Standing:
-            places.add_metric([*labels, standing], output.count(standing))
-        deliveries.add_metric([*labels, "changed"], output.counts.changed)
-        deliveries.add_metric([*labels, "unchanged"], output.counts.unchanged)
-        for reason in DELIVERY:
-            failures.add_metric([*labels, reason], output.counts.failures.get(reason, 0))
-        for cause in Cause:
-            repairs.add_metric([*labels, cause], output.counts.repairs.get(cause, 0))
-    yield from (earliest, places, deliveries, failures, repairs)
-    yield _places(outputs)
-
-
-def _places(outputs: list[tuple[LoginReport, OutputReport]]) -> Metric:
-    family = GaugeMetricFamily(
-        "lightkeeper_place_expiration_timestamp_seconds",
+    yield _gauge(
+        "place_expiration_timestamp_seconds",
         "Expiry of what the place really holds, 0 if that is nothing of ours.",
-        labels=["login", "output", "place"],
+        [*by_output, "place"],
+        _places(outputs) if _count_places(output for _, output in outputs) <= MAX_PLACES else (),
     )
-    if _count_places(output for _, output in outputs) <= MAX_PLACES:
-        for login, output in outputs:
-            for place in output.places:
-                labels = [login.login, _label(output.name), _label(place.place.name)]
-                family.add_metric(labels, _stamp(place.expires_at))
-    return family
+
+
+def _by_word(
+    outputs: _Outputs, words: Iterable[W], value: Callable[[OutputReport, W], float]
+) -> _Rows:
+    for login, output in outputs:
+        labels = _labels(login, output)
+        for word in words:
+            yield [*labels, word], value(output, word)
+
+
+def _places(outputs: _Outputs) -> _Rows:
+    for login, output in outputs:
+        labels = _labels(login, output)
+        for place in output.places:
+            yield [*labels, _label(place.place.name)], _stamp(place.expires_at)
+
+
+def _gauge(name: str, text: str, labels: Sequence[str], rows: _Rows) -> Metric:
+    return _family(Metric(f"lightkeeper_{name}", text, "gauge"), "", labels, rows)
+
+
+def _counter(name: str, text: str, labels: Sequence[str], rows: _Rows) -> Metric:
+    return _family(Metric(f"lightkeeper_{name}", text, "counter"), "_total", labels, rows)
+
+
+def _family(metric: Metric, suffix: str, labels: Sequence[str], rows: _Rows) -> Metric:
+    """The family of these samples.
+
+    A list of them, as the library's own families keep, would be tens of thousands of objects that
+    live at once: megabytes, and collections of garbage that stall the loop.
+    """
+    name = metric.name + suffix
+    samples = (Sample(name, dict(zip(labels, row, strict=True)), value) for row, value in rows)
+    metric.samples = samples  # type: ignore[assignment]  # who writes them out reads them once
+    return metric
 
 
 def _count_places(outputs: Iterable[OutputReport]) -> int:
     return sum(len(output.places) for output in outputs)
+
+
+def _labels(login: LoginReport, output: OutputReport) -> Sequence[str]:
+    return [login.login, _label(output.name)]
 
 
 def _label(name: str) -> str:
