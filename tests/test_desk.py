@@ -15,7 +15,8 @@ from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.reasons import Reason
-from lightkeeper.core.report import report
+from lightkeeper.core.report import Report, report
+from lightkeeper.core.state import LoginState
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet, Kept
@@ -63,10 +64,10 @@ async def asked(*logins: str, patience: timedelta = MINUTE) -> AsyncIterator[Ask
         ]
     )
 
-    def view() -> object:
-        return report([(state, "eu-central-1") for state in fleet.states], edge.clock.now())
+    def view(state: LoginState) -> Report:
+        return report([(state, "eu-central-1")], edge.clock.now())
 
-    desk = Desk(fleet, ear, edge.clock, view, patience=patience)  # type: ignore[arg-type]
+    desk = Desk(fleet, ear, edge.clock, view, patience=patience)
     async with running(fleet):
         await edge.notebook.until(facts.RoundEnded, len(logins))
         yield Asked(desk, edge, issuer, output, fleet, ear)
@@ -82,11 +83,13 @@ def kept(name: str, fingerprint: str, source: Source, output: FakeOutput | None 
     )
 
 
-async def test_status_is_the_document_of_the_report() -> None:
-    async with asked("prod") as at:
-        (line,) = await at.lines(ask="status")
+async def test_status_is_the_document_of_the_report_with_a_line_for_each_login() -> None:
+    async with asked("prod", "test") as at:
+        lines = await at.lines(ask="status")
 
-    assert line["ready"] is True
+    logins = [login for line in lines for login in line["logins"]]  # type: ignore[attr-defined]
+    assert [login["login"] for login in logins] == ["prod", "test"]
+    assert [line["ready"] for line in lines] == [True, True]
 
 
 async def test_renew_tells_how_long_it_waits_and_what_came() -> None:

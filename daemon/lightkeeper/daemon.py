@@ -23,6 +23,7 @@ from lightkeeper.core.facts import LoginName
 from lightkeeper.core.plan import is_settled
 from lightkeeper.core.report import Report, unready
 from lightkeeper.core.saved import Saved
+from lightkeeper.core.state import LoginState
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, view_of
@@ -74,7 +75,7 @@ class Daemon:
         ear = Ear(FactRecorder(self._metrics))
         self._ear = ear
         self._fleet = Fleet(edge.world(self._alarm, ear), saved)
-        desk = Desk(self._fleet, ear, edge.clock, self.view)
+        desk = Desk(self._fleet, ear, edge.clock, self._view_of)
         self._control = Control(self.config.socket, desk.answer)
         self._watch = InotifyWatch(
             edge.workers,
@@ -92,6 +93,9 @@ class Daemon:
     def view(self) -> Report:
         """How everything stands."""
         return self.look()()
+
+    def _view_of(self, state: LoginState) -> Report:
+        return view_of(self.config, [state], self._edge.clock)
 
     def look(self) -> Callable[[], Report]:
         """How everything stands now, to be made a report of in any thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ class Desk:
         fleet: Fleet,
         ear: Ear,
         clock: Clock,
-        view: Callable[[], Report],
+        view: Callable[[LoginState], Report],
         *,
         patience: timedelta = policy.SETTLE,
     ) -> None:
@@ -43,15 +43,22 @@ class Desk:
         """The lines for `request`; one with `error` if it cannot be answered."""
         match request.get("ask"):
             case "status":
-                yield as_document(self._view())
+                for document in self._documents():
+                    yield document
             case "renew":
                 async for line in self._renew(request.get("logins")):
                     yield line
             case "settle":
                 await self._settle()
-                yield as_document(self._view())
+                for document in self._documents():
+                    yield document
             case _:
                 yield {"error": "the daemon does not know this request; are both of one version?"}
+
+    def _documents(self) -> Iterator[Line]:
+        """The status document of each login, in a line of its own: others have turns in between."""
+        for state in self._fleet.states:
+            yield as_document(self._view(state))
 
     async def _renew(self, wanted: object) -> AsyncIterator[Line]:
         """Ask for renewals, tell how long each has to wait, and what comes of it."""

@@ -24,6 +24,9 @@ def test_it_waits_for_longer_than_a_daemon_does_for_all_to_settle() -> None:
     assert policy.SETTLE.total_seconds() < asking.PATIENCE_SECONDS
 
 
+EMPTY = {"at": "2026-01-01T12:00:00Z", "ready": True, "logins": []}
+
+
 class _Desk(socketserver.StreamRequestHandler):
     """Answers as a daemon that keeps nothing would, and renews what it is asked to."""
 
@@ -33,7 +36,7 @@ class _Desk(socketserver.StreamRequestHandler):
             case {} if not asked:
                 lines = []
             case {"ask": "status"}:
-                lines = ['{"logins": []}']
+                lines = [json.dumps(EMPTY)]
             case {"logins": ["nope"]}:
                 lines = ['{"error": "there is no login \'nope\' here; there are: prod"}']
             case {"logins": ["slow"]}:
@@ -119,7 +122,7 @@ def test_a_daemon_that_owns_another_state_directory_is_not_taken_for_the_one_of_
         next(asking.ask(usual, {"ask": "status"}))
 
     with taken(str(tmp_path / "state")):
-        assert next(asking.ask(usual, {"ask": "status"})) == {"logins": []}
+        assert next(asking.ask(usual, {"ask": "status"})) == EMPTY
 
     (tmp_path / "state" / "lock").write_text("1\n")
     with pytest.raises(asking.NotRunningError):

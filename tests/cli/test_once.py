@@ -168,7 +168,8 @@ def _told(failure: object, place: object = None) -> bytes:
         "failure": failure,
         "outputs": [{"places": [{"drift": None, "waits": None, "notices": []} | standing]}],
     }
-    return json.dumps({"logins": [login]}).encode() + b"\n"
+    document = {"at": "2026-01-01T12:00:00Z", "ready": True, "logins": [login]}
+    return json.dumps(document).encode() + b"\n"
 
 
 VALID = "prod: valid until 2026-01-01T00:00:00Z\n"

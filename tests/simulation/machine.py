@@ -184,7 +184,7 @@ class Machine:
             boot_id=self.clocks.boot_id,
         )
         self.fleet = self.parts.fleet(world, saved)
-        self.desk = Desk(self.fleet, ear, clock, self.view)
+        self.desk = Desk(self.fleet, ear, clock, self.view_of)
         self.fleet.apply(self.kept(life))
         await self.fleet.run()
 
@@ -250,6 +250,10 @@ class Machine:
     def view(self) -> Report:
         """The report behind all that is served."""
         states = self.fleet.states if self.fleet is not None else []
+        return self.view_of(*states)
+
+    def view_of(self, *states: LoginState) -> Report:
+        """The report on these."""
         return report([(state, "eu-west-1") for state in states], self.daemon_now())
 
     def inode(self, path: str) -> Inode:

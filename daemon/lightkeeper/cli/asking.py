@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +88,16 @@ def ask_meant(args: argparse.Namespace, request: Mapping[str, object]) -> Iterat
         except ConfigErrors:
             raise exc from None
         yield from ask(meant, request)
+
+
+def whole(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One status document of those that a daemon answers with, which are of a login each."""
+    each = list(documents)
+    return {
+        "at": each[0]["at"],
+        "ready": all(one["ready"] for one in each),
+        "logins": [login for one in each for login in one["logins"]],
+    }
 
 
 def _lines(connection: socket.socket, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:

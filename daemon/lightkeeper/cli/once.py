@@ -75,7 +75,7 @@ def _run(config: Config, daemon: Meant) -> Document:
         except StateDirTakenError as exc:
             owner = exc
         try:
-            return next(asking.ask(daemon, {"ask": "settle"}))
+            return asking.whole(asking.ask(daemon, {"ask": "settle"}))
         except asking.NotRunningError as exc:
             if waited >= (policy.SETTLE if owner.ends_soon else _STARTING):
                 raise asking.UnansweredError(_owned(config, owner)) from exc

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 def _document(args: argparse.Namespace) -> tuple[Document | None, str]:
     """The status document, and which daemon it is not of; None if nothing can be read."""
     try:
-        return next(asking.ask_meant(args, {"ask": "status"})), ""
+        return asking.whole(asking.ask_meant(args, {"ask": "status"})), ""
     except asking.NotRunningError as exc:
         missing = exc.what
     config = settings.loader(args)().config

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.standing import places
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 
@@ -116,12 +117,9 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str
 def _served_by_a_daemon(daemon: Meant) -> dict[str, set[str]] | None:
     """The logins that the running daemon keeps, with their places; None if none runs."""
     try:
-        documents = list(asking.ask(daemon, {"ask": "status"}))
+        document = asking.whole(asking.ask(daemon, {"ask": "status"}))
     except asking.NotRunningError:
         return None
-    logins = (login for document in documents for login in document["logins"])
-    return {login["login"]: set(_places(login)) for login in logins}
-
-
-def _places(login: Mapping[str, Any]) -> Iterator[str]:
-    return (place["place"] for output in login["outputs"] for place in output["places"])
+    return {
+        login["login"]: {place["place"] for place in places(login)} for login in document["logins"]
+    }

@@ -89,6 +89,7 @@ class Control:
                 writer.write(json.dumps(line).encode() + b"\n")
                 async with asyncio.timeout(_PATIENCE):
                     await writer.drain()
+                await asyncio.sleep(0)  # an answer of many lines is long
             leaving.cancel()
 
 
