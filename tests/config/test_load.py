@@ -80,6 +80,13 @@ DOUBLES = [
         "3: logins[1]: asks the same source as logins[0] in line 2; expected one login for both",
     ),
     (
+        (
+            "- {region: a, name: b, endpoint_url: 'http://a'}\n"
+            "- {region: a, name: c, endpoint_url: 'http://a/'}"
+        ),
+        "3: logins[1]: asks the same source as logins[0] in line 2; expected one login for both",
+    ),
+    (
         "- {region: a}\n- {region: a, profile: p}",
         "3: logins[1]: has the name of logins[0] in line 2; expected another name",
     ),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from lightkeeper.config.environment import Environment
 from lightkeeper.config.model import ContainersAuth, DockerConfig
 from lightkeeper.config.problem import Problem
@@ -46,6 +48,12 @@ class Completion:
             login = login.put("region", region) if region else login
         if "name" not in login.entries and "region" in login.entries:
             login = login.put("name", login.entries["region"])
+        endpoint = login.entries.get("endpoint_url")
+        if isinstance(endpoint, Text) and not endpoint.text.endswith("//"):
+            # With a slash at its end it is the same source.
+            login = login.put(
+                "endpoint_url", replace(endpoint, text=endpoint.text.removesuffix("/"))
+            )
         if "outputs" not in login.entries:
             where = login.where.below("outputs[0]")
             usual = Keys(where, {"type": Text(where, "docker_config")})
