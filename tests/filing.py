@@ -13,9 +13,10 @@ from random import Random
 
 from lightkeeper.core.credential import Credential, RegistryHost
 from lightkeeper.core.facts import LoginName
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Change, Files
-from lightkeeper.paths import FileFailure, Paths, RealFile
+from lightkeeper.paths import Paths, RealFile
 from lightkeeper.ports import Delivery, IfForeign
 from tests.core.making import FIRST, LOGIN
 from tests.fakes.disk import UID, Disk, failing

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import DELIVERY, Reason
-from lightkeeper.paths import REASONS, FileFailure, NotYet, Paths, RealFile, told
+from lightkeeper.paths import REASONS, NotYet, Paths, RealFile, told
 from tests.fakes.disk import UID, Disk
 from tests.filing import HOME, PATH, a_disk, before, fail
 

@@ -7,19 +7,19 @@ import resource
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
 from msgspec import Struct
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.state_dir import taken
+from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config, Login, source_fingerprint
-from lightkeeper.core import policy
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.fold import fold
-from lightkeeper.core.plan import is_backing_off, is_settled
 from lightkeeper.core.report import Report
 from lightkeeper.core.saved import Saved, begin
 from lightkeeper.core.state import Known, LoginState
@@ -29,13 +29,13 @@ from lightkeeper.ports import Failed, Recorder
 
 if TYPE_CHECKING:
     from lightkeeper.daemon import Daemon
-    from lightkeeper.ear import Ear
-    from lightkeeper.fleet import Fleet
 
 Unreadable = Callable[[LoginName, str], None]
 """Is told which login's saved state cannot be used, and why."""
 
 _IDENTITY: Final = timedelta(seconds=30)
+_PLACE: Final = timedelta(seconds=10)
+"""For one place, where no daemon waits for it."""
 
 
 async def run(
@@ -53,15 +53,19 @@ async def run(
     that directory or the control socket cannot be used.
     """
     # A one-shot run shares this module and needs neither a scheduler nor a web server.
+    from lightkeeper.adapters.heap import keep_heap_small  # noqa: PLC0415
     from lightkeeper.daemon import Daemon  # noqa: PLC0415
     from lightkeeper.serve.notify import Notifier  # noqa: PLC0415
     from lightkeeper.telemetry.journal import Journal  # noqa: PLC0415
+    from lightkeeper.telemetry.writer import writing_to  # noqa: PLC0415
 
     _keep_no_core()
+    keep_heap_small()
     config = loaded.config
     edge = Edge(config)
-    with taken(str(config.state_dir)):
-        journal = Journal(log, withdrawal)
+    with taken(str(config.state_dir)), writing_to(log, Journal.lines_lost) as writer:
+        edge.store.sweep()
+        journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
         journal.daemon_started(names, str(config.state_dir), loaded.warnings)
@@ -72,33 +76,38 @@ async def run(
         await daemon.run()
 
 
-async def once(config: Config, recorder: Recorder, unreadable: Unreadable) -> Report:
+async def once(
+    config: Config,
+    recorder: Recorder,
+    unreadable: Unreadable,
+    left: Callable[[LoginName, list[str]], None],
+) -> Report:
     """Renew what is due, deliver, and tell what came of it; raises as `run` does.
 
-    Somebody asks for it: after a failure the floor alone is waited for.
+    Somebody asks for it: after a failure the floor alone is waited for. `left` is told of places
+    that are served no more, and in which entries of ours stay.
     """
     # What only looks (`stored`) shares this module and needs no event loop.
     import asyncio  # noqa: PLC0415
 
     from lightkeeper.adapters.timer import LoopAlarm  # noqa: PLC0415
+    from lightkeeper.desk import settle  # noqa: PLC0415
     from lightkeeper.ear import Ear  # noqa: PLC0415
     from lightkeeper.fleet import Fleet  # noqa: PLC0415
 
     _keep_no_core()
     edge = Edge(config)
     with taken(str(config.state_dir), ends_soon=True):
+        edge.store.sweep()
         saved = _kept(edge, unreadable)
         ear = Ear(recorder)
         fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-        fleet.apply(edge.kept(config, Sources(edge.clock)))
-        now = edge.clock.now()
-        fleet.request_renewal([state.login for state in fleet.states if is_backing_off(state, now)])
-        # What is not done by then shows in the report.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(policy.SETTLE.total_seconds()), asyncio.TaskGroup() as tasks:
-                keeping = tasks.create_task(fleet.run(), name="fleet")
-                await _settled(fleet, ear, edge)
-                keeping.cancel()
+        for one in fleet.apply(edge.kept(config, Sources(edge.clock))):
+            left(LoginName(one.login), [name for _, name in one.places])
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(fleet.run(), name="fleet")
+            await settle(fleet, ear, edge.clock)
+            keeping.cancel()
         await edge.workers.drain(timedelta(seconds=5))
         return view_of(config, fleet.states, edge.clock)
 
@@ -106,7 +115,8 @@ async def once(config: Config, recorder: Recorder, unreadable: Unreadable) -> Re
 def stored(config: Config, unreadable: Unreadable) -> Report:
     """How the logins stand by what is kept of them and what their places hold.
 
-    Asks nobody and changes nothing. `FileFailure` if the state directory cannot be read.
+    Asks nobody and changes nothing; a place that hangs holds up the others for its deadline alone.
+    `FileFailure` if the state directory cannot be read.
     """
     edge = Edge(config)
     saved = _kept(edge, unreadable)
@@ -133,8 +143,11 @@ def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
     if held is None:
         return state
     for place in state.places:
-        seen = edge.writers.read(place.name, held, spared(state, place), options[place.name])
-        state = fold(state, looked(state, place, seen, edge.clock.now()))
+        look = edge.writers.read
+        read = partial(look, place.name, held, spared(state, place), options[place.name])
+        seen = in_time(read, _PLACE)
+        for fact in looked(state, place, seen, edge.clock.now()):
+            state = fold(state, fact)
     return state
 
 
@@ -147,11 +160,11 @@ def _kept(edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:
 
 
 class Withdrawn(Struct, frozen=True, kw_only=True):
-    """What became of our entries in one place."""
+    """What became of our entries in one place, or of what is kept of their login."""
 
     login: LoginName
     place: str
-    """Empty where nothing of the login was ever delivered."""
+    """Empty for what is kept of the login itself: told if it stays, or if nothing else is told."""
     was_there: bool
     failure: Failed | None
 
@@ -179,17 +192,18 @@ def withdraw(
         for left in kept.all_places():
             if left.name not in served.get(name, ()):
                 places.setdefault(left.name, set()).update(left.known, kept.known)
-        if not places and name not in served:
-            yield Withdrawn(login=name, place="", was_there=False, failure=None)
         is_out = True
         for place, known in places.items():
             hosts, ours = {one.registry for one in known}, {one.digest for one in known}
-            outcome = edge.writers.withdraw(place, hosts, ours, options.get(place))
+            take_out = partial(edge.writers.withdraw, place, hosts, ours, options.get(place))
+            outcome = in_time(take_out, _PLACE)
             failure = outcome if isinstance(outcome, Failed) else None
             is_out = is_out and failure is None
             yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
         if is_out and name not in served:
-            edge.store.remove(name)
+            failure = edge.store.remove(name)
+            if failure or not places:
+                yield Withdrawn(login=name, place="", was_there=False, failure=failure)
 
 
 async def identities(config: Config) -> dict[str, str | Refusal]:
@@ -200,14 +214,6 @@ async def identities(config: Config) -> dict[str, str | Refusal]:
     issuers = [sources.issuer(login) for login in config.logins]
     said = await asyncio.gather(*(issuer.identity(_IDENTITY) for issuer in issuers))
     return dict(zip((login.name for login in config.logins), said, strict=True))
-
-
-async def _settled(fleet: Fleet, ear: Ear, edge: Edge) -> None:
-    def is_so() -> bool:
-        now = edge.clock.now()
-        return all(is_settled(state, now) and not state.requested for state in fleet.states)
-
-    await ear.until(is_so)
 
 
 def _keep_no_core() -> None:

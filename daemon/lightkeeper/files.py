@@ -25,9 +25,11 @@ from typing import Final
 from msgspec import Struct
 
 from lightkeeper.core.docker_config import MAX_BYTES
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
-from lightkeeper.paths import FileFailure, RealFile, told
+from lightkeeper.paths import RealFile, told
 from lightkeeper.ports import Fs, Stat
+from lightkeeper.sweeping import has_kept_edits, ready_name, sweep, temp_name
 
 Change = Callable[[bytes | None], bytes | None]
 """From what a file holds (None if there is none) to what it is to hold (None: leave it).
@@ -53,6 +55,8 @@ class Replaced(Struct, frozen=True, kw_only=True):
     after: Stat | None
     alone: bool
     """Whether nobody else changed it from `before` to `after`."""
+    has_kept_edits: bool
+    """Whether a crash of ours has left edits of somebody else beside it."""
 
 
 class Seen(Struct, frozen=True):
@@ -63,21 +67,36 @@ class Seen(Struct, frozen=True):
 
 
 class Files:
-    """Reads and replaces files; one caller at a time for each."""
+    """Reads, replaces and removes files. Of two who change the same one, each waits for the other.
+
+    Whoever reads waits for nobody, and changes nothing.
+    """
 
     def __init__(self, fs: Fs, *, uid: int, random: Random) -> None:
         self._fs = fs
         self._uid = uid
         self._random = random
-        self._swept = set[tuple[int, int, str]]()
-        self._unsynced = set[tuple[int, int, str]]()
-        self._kept: dict[tuple[int, int, str], int] = {}
 
     def read(self, file: RealFile) -> Seen:
-        """The file as it is."""
+        """The file as it is: whole, as any client finds it."""
         with told(file.directory), self._opened(file.directory) as directory:
-            self._sweep_once(directory, file)
             return self._look(directory, file.name)
+
+    def sweep(self, file: RealFile) -> bool:
+        """Remove what a crash left beside the file; False if some of it may still be there.
+
+        An edit that the crash caught between swap and undo is kept, for its owner alone.
+        """
+        with told(file.directory), self._opened(file.directory) as directory:
+            return sweep(self._fs, directory, file.name, uid=self._uid).is_clean
+
+    def remove(self, file: RealFile) -> None:
+        """Let the file be gone, and what a crash left beside it; it may be gone already."""
+        with told(file.directory), self._opened(file.directory) as directory:
+            with suppress(FileNotFoundError):
+                self._fs.unlink(directory, file.name)
+            sweep(self._fs, directory, file.name, uid=self._uid)
+            self._sync(directory)
 
     def replace(
         self, file: RealFile, change: Change, *, mode: int = 0o600, in_place: bool = False
@@ -91,33 +110,36 @@ class Files:
         first: Seen | None = None
         data: bytes | None = None
         with told(file.directory), self._opened(file.directory) as directory:
-            self._sweep_once(directory, file)
+            swept = sweep(self._fs, directory, file.name, uid=self._uid)
             for _ in range(_TRIES):
                 seen = self._look(directory, file.name)
                 first = first or seen
                 alone = alone and data in (None, seen.data)
                 data = change(seen.data)
                 if data is None:
-                    self._sync(directory, file)
+                    # Whoever wrote it last may have died before the name was on the disk.
+                    self._sync(directory)
                     return Replaced(
                         data=seen.data,
                         changed=changed,
                         before=first.stat,
                         after=seen.stat,
                         alone=alone,
+                        has_kept_edits=swept.has_kept_edits,
                     )
                 if in_place and seen.stat is not None:
                     is_in = self._overwrite(directory, file.name, seen.data, seen.stat, data)
                 else:
-                    is_in = self._swap_in(directory, file, seen, data, mode)
+                    is_in = self._swap_in(directory, file.name, seen, data, mode)
                 changed = changed or is_in
         raise FileFailure(
             Reason.CONTENDED, f"changed by another {_TRIES} times while being written"
         )
 
-    def edits_kept(self, file: RealFile) -> int:
-        """How many edits of somebody else a crash of ours has left beside the file."""
-        return self._kept.get(file.key, 0)
+    def has_kept_edits(self, file: RealFile) -> bool:
+        """Whether a crash of ours has left edits of somebody else beside the file."""
+        with told(file.directory), self._opened(file.directory) as directory:
+            return has_kept_edits(self._fs, directory, file.name)
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[int]:
@@ -137,43 +159,36 @@ class Files:
             raise FileFailure(Reason.UNSAFE_PATH, f"{name} is not a regular file")
         return Seen(data, found)
 
-    def _swap_in(self, directory: int, file: RealFile, seen: Seen, data: bytes, mode: int) -> bool:
+    def _swap_in(self, directory: int, name: str, seen: Seen, data: bytes, mode: int) -> bool:
         """Put a new file in the place of the old one; False if somebody else was faster."""
-        fs, name, old = self._fs, file.name, seen.stat
+        fs, old = self._fs, seen.stat
         if old is not None and old.uid != self._uid:
             raise FileFailure(Reason.OTHER_OWNER, f"{name} belongs to uid {old.uid}")
-        temp = f"{_prefix(name)}new-{self._random.getrandbits(64):016x}"
+        temp = temp_name(name, self._random.getrandbits(64))
         try:
             own = self._create(directory, temp, name, old, data, mode)
             if own is None:
-                self._discard(directory, file, temp)
+                self._discard(directory, temp)
                 return False
-            ready = _ready_name(name, old, own)
+            ready = ready_name(name, old, own)
             fs.rename(directory, temp, ready)
         except FileNotFoundError:  # another's sweep took it for litter
             return False
         except (OSError, FileFailure):
-            self._discard(directory, file, temp)
+            self._discard(directory, temp)
             raise
-        self._unsynced.add(file.key)
         try:
             if old is not None:
                 self._let_others_rename(directory, name)
             is_in = self._is_as(directory, name, old) and self._swap(directory, ready, name, old)
         except OSError:
-            self._discard(directory, file, ready)
+            self._discard(directory, ready)
             raise
         if not is_in:
-            self._discard(directory, file, ready)
+            self._discard(directory, ready)
             return False
-        if old is None:
-            return True
-        try:
-            return self._is_kept(directory, ready, name, seen, own)
-        except OSError:
-            # What lies there now may be somebody's edit: a sweep tells by its inode.
-            self._swept.discard(file.key)
-            raise
+        # Where that fails, what lies there may be somebody's edit: a sweep tells by its inode.
+        return old is None or self._is_kept(directory, ready, name, seen, own)
 
     def _create(
         self, directory: int, temp: str, name: str, old: Stat | None, data: bytes, mode: int
@@ -303,56 +318,17 @@ class Files:
         self._fs.truncate(file, len(data))
         self._fs.fsync(file)
 
-    def _sync(self, directory: int, file: RealFile) -> None:
-        """Make the name last, if that is not known of it; tried again next time if it fails."""
-        if file.key in self._unsynced:
-            try:
-                self._fs.fsync(directory)
-            except OSError as exc:
-                if exc.errno not in _UNSUPPORTED:
-                    raise
-            self._unsynced.discard(file.key)
-
-    def _discard(self, directory: int, file: RealFile, temp: str) -> None:
+    def _sync(self, directory: int) -> None:
+        """Make the names last."""
         try:
-            self._fs.unlink(directory, temp)
-        except OSError:
-            self._swept.discard(file.key)
+            self._fs.fsync(directory)
+        except OSError as exc:
+            if exc.errno not in _UNSUPPORTED:
+                raise
 
-    def _sweep_once(self, directory: int, file: RealFile) -> None:
-        """Remove what a crash left; an edit that it caught between swap and undo is kept."""
-        if file.key in self._swept:
-            return
-        # Whoever wrote it last may have died before the name was on the disk.
-        self._unsynced.add(file.key)
-        prefix = _prefix(file.name)
-        # A sweep that fails is made again next time: what the file holds matters more.
+    def _discard(self, directory: int, temp: str) -> None:
         with suppress(OSError):
-            names = [name for name in self._fs.names(directory) if name.startswith(prefix)]
-            edits = [name for name in names if self._is_edit(directory, name, prefix)]
-            self._kept[file.key] = len(edits)
-            self._swept.add(file.key)
-
-    def _is_edit(self, directory: int, name: str, prefix: str) -> bool:
-        """Whether somebody's edit is under a name of ours: others may not read it, none loses it.
-
-        What is there of our own is removed.
-        """
-        found = self._fs.stat(directory, name)
-        is_litter = _is_ours(name.removeprefix(prefix), found)
-        if found.uid == self._uid:
-            if is_litter:
-                self._fs.unlink(directory, name)
-            elif stat.S_ISREG(found.mode):
-                self._hide(directory, name)
-        return not is_litter
-
-    def _hide(self, directory: int, name: str) -> None:
-        file = self._fs.open(directory, name)
-        try:
-            self._fs.chmod(file, 0o600)
-        finally:
-            self._fs.close(file)
+            self._fs.unlink(directory, temp)
 
 
 def _is_same(one: Stat, other: Stat) -> bool:
@@ -368,20 +344,3 @@ def _is_numbered(name: str, starts: Iterable[str]) -> bool:
     """Whether a number, and nothing else, follows one of these."""
     rests = [name.removeprefix(start) for start in starts if name.startswith(start)]
     return any(rest.isascii() and rest.isdigit() for rest in rests)
-
-
-def _prefix(name: str) -> str:
-    return f".{name}.lightkeeper."
-
-
-def _ready_name(name: str, old: Stat | None, own: Stat) -> str:
-    """A name that says which file was read and which is ours: any other under it is an edit."""
-    read = f"{old.ino:x}-{old.mtime_ns:x}" if old else "0-0"
-    return f"{_prefix(name)}{read}-{own.ino:x}"
-
-
-def _is_ours(label: str, found: Stat) -> bool:
-    if label.startswith("new-"):
-        return True
-    read, mtime, own = ([*label.split("-"), "", ""])[:3]
-    return f"{found.ino:x}" == own or (f"{found.ino:x}", f"{found.mtime_ns:x}") == (read, mtime)

@@ -7,16 +7,19 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from posixpath import dirname, join
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
-from lightkeeper.ports import Fs, Stat
+from lightkeeper.ports import Failed, Fs, Stat
+
+T = TypeVar("T")
 
 _LINKS: Final = 40
 _RUNTIME_DIR: Final = re.compile(r"/(var/)?run/user/[0-9]+")
@@ -41,15 +44,6 @@ REASONS: Final[Mapping[int, Reason]] = MappingProxyType(
     }
 )
 """What a failed system call means; all others are `io_error`."""
-
-
-class FileFailure(Exception):  # noqa: N818 - a value that is raised, named after what it tells
-    """A file could not be read or replaced; it is as it was."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
 
 
 class NotYet(Exception):  # noqa: N818 - nothing went wrong
@@ -151,6 +145,14 @@ def told(path: str) -> Iterator[None]:
         where = exc.filename if str(exc.filename).startswith("/") else where
         reason = REASONS.get(number, Reason.IO_ERROR)
         raise FileFailure(reason, f"{where}: {os.strerror(number)}") from exc
+
+
+def outcome(work: Callable[[], T]) -> T | Failed:
+    """What work on a file comes to; what can go wrong with it, as a value."""
+    try:
+        return work()
+    except FileFailure as exc:
+        return Failed(reason=exc.reason, detail=exc.detail)
 
 
 def _may_make(at: str, missing: list[str], *, linked: bool) -> list[str]:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
 
 from lightkeeper.adapters.docker_file import (
-    DockerFile,
     FileOptions,
     FileWriters,
 )
-from lightkeeper.adapters.workers import Threads
 from lightkeeper.core.credential import Credential, Digest
-from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.facts import LoginName
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.paths import Paths
 from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Pending, Put
 from tests.core.making import FIRST, LOGIN, SECOND_ONE, a_credential
-from tests.fakes.disk import UID, Disk, failing
+from tests.fakes.disk import UID, Disk
 from tests.filing import HOME, PATH, PREFIX, a_delivery, a_disk, a_writer, before, litter
 
 OTHER = LoginName("other")
@@ -369,79 +364,3 @@ def test_of_what_is_written_at_once_each_login_has_its_own_outcome() -> None:
     conflict = outcomes["conflict"]
     assert isinstance(conflict, Failed)
     assert conflict.reason is Reason.CONFLICT
-
-
-# On workers.
-
-
-def output(disk: Disk, workers: Threads, login: LoginName = LOGIN) -> DockerFile:
-    return DockerFile(
-        login,
-        OutputName("docker_config"),
-        PATH,
-        replaces_foreign=True,
-        options=FileOptions(),
-        writers=writers_of(disk),
-        workers=workers,
-    )
-
-
-async def test_an_output_has_its_one_file_as_its_place() -> None:
-    disk = a_disk(FOREIGN, mode=0o600)
-    one = output(disk, Threads())
-    place = Place(OutputName("docker_config"), PATH)
-
-    assert list(one.places()) == [place]
-    assert await one.deliver(place, a_delivery()) == Put(changed=True, notices=frozenset())
-    assert await one.read(place, FIRST, None) == Found(digest=FIRST.digest, settled=True)
-
-
-async def test_two_logins_look_at_one_file_at_the_same_time() -> None:
-    """Neither is told that the other's look has not returned."""
-    disk, looking, go_on = a_disk(FOREIGN), Event(), Event()
-
-    def wait() -> None:
-        looking.set()
-        assert go_on.wait(10)
-
-    before(disk, "open_dir", wait)
-    workers = Threads()
-    place = Place(OutputName("docker_config"), PATH)
-    one, other = output(disk, workers), output(disk, workers, OTHER)
-
-    async with asyncio.TaskGroup() as tasks:
-        first = tasks.create_task(one.read(place, FIRST, None), name="first")
-        await asyncio.to_thread(looking.wait, 10)
-        second = tasks.create_task(other.read(place, SECOND_ONE, None), name="second")
-        await asyncio.sleep(0)
-        go_on.set()
-
-    assert isinstance(first.result(), Found)
-    assert isinstance(second.result(), Found)
-
-
-async def test_a_file_system_that_hangs_holds_up_nobody_else() -> None:
-    hung, healthy, gone = a_disk(FOREIGN), a_disk(FOREIGN, mode=0o600), Event()
-
-    def hang() -> None:
-        gone.wait(20)
-        raise failing(errno.EIO)
-
-    before(hung, "open_dir", hang)
-    workers = Threads()
-    place = Place(OutputName("docker_config"), PATH)
-    one, other = output(hung, workers), output(healthy, Threads())
-
-    async with asyncio.TaskGroup() as tasks:
-        waits = tasks.create_task(one.deliver(place, a_delivery()), name="hung")
-        assert isinstance(await other.deliver(place, a_delivery()), Put)
-        second = await one.deliver(place, a_delivery())
-        assert not waits.done()
-        gone.set()
-
-    assert isinstance(second, Failed)
-    assert second.reason is Reason.TIMEOUT
-    failed = waits.result()
-    assert isinstance(failed, Failed)
-    assert failed.reason is Reason.IO_ERROR
-    await workers.drain(timedelta(seconds=1))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -25,13 +26,16 @@ from lightkeeper.adapters.posix import Posix
 from lightkeeper.adapters.state_dir import StateDir, StateDirTakenError, taken
 from lightkeeper.core.credential import Digest, RegistryHost, Secret
 from lightkeeper.core.facts import LoginName
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.saved import Saved, SavedCredential, SavedFailure, put_down
 from lightkeeper.core.state import Known
 from lightkeeper.files import Files
-from lightkeeper.paths import FileFailure, Paths
+from lightkeeper.paths import Paths
 from lightkeeper.ports import Failed
 from tests.core.making import HERE, LOGIN, at, holding
+from tests.fakes.disk import UID, Disk
+from tests.filing import a_writer, fail
 
 T = TypeVar("T")
 
@@ -56,6 +60,12 @@ def a_store(folder: Path) -> StateDir:
         paths=Paths(fs, uid=uid),
         workers=Inline(),
     )
+
+
+def on_disk(disk: Disk) -> StateDir:
+    """The same, in `/state` of a disk that can fail."""
+    files, paths = a_writer(disk), Paths(disk, uid=UID)
+    return StateDir("/state", fs=disk, files=files, paths=paths, workers=Inline())
 
 
 SAVED = put_down(holding(HERE), fingerprint="f", boot_id="b", now=at())
@@ -300,6 +310,58 @@ async def test_what_is_removed_is_gone_and_may_be_gone_already(tmp_path: Path) -
     assert store.load() == ({}, [])
 
 
+async def test_what_cannot_be_removed_is_told_with_its_reason(tmp_path: Path) -> None:
+    disk = Disk()
+    disk.add_dir("/state")
+    disk.add_file("/state/prod.json", b"simulated-1", mode=0o600)
+    store = on_disk(disk)
+    fail(disk, "unlink", errno.EACCES)
+
+    failed = store.remove(LOGIN)
+
+    detail = "/state: Permission denied"
+    assert failed == Failed(reason=Reason.PERMISSION_DENIED, detail=detail)
+    assert disk.content("/state/prod.json") == b"simulated-1"
+
+
+async def test_what_is_told_to_be_removed_does_not_come_back_after_a_power_cut() -> None:
+    disk = Disk()
+    disk.add_dir("/state")
+    store = on_disk(disk)
+    await store.save(SAVED)
+
+    assert store.remove(LOGIN) is None
+
+    disk.cut_power(lambda: False)
+    assert disk.names_in("/state") == []
+
+
+async def test_what_a_crash_left_of_a_save_is_swept_away_and_by_no_look(tmp_path: Path) -> None:
+    """Of logins that are gone as well."""
+    await a_store(tmp_path).save(SAVED)
+    left = {tmp_path / f".{name}.json.lightkeeper.new-1" for name in (LOGIN, "gone")}
+    theirs = tmp_path / ".prod.json.bak"
+    for file in (*left, theirs):
+        file.touch()
+
+    a_store(tmp_path).load()
+    assert all(file.exists() for file in left)
+
+    a_store(tmp_path).sweep()
+
+    assert set(tmp_path.iterdir()) == {the_file(tmp_path), theirs}
+
+
+def test_there_may_be_nothing_to_sweep(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    for path in (tmp_path, tmp_path / "missing", file):
+        a_store(path).sweep()
+
+    assert list(tmp_path.iterdir()) == [file]
+
+
 async def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert a_store(tmp_path / "missing").load() == ({}, [])
 
@@ -316,7 +378,9 @@ async def test_a_directory_that_cannot_be_read_is_told_with_its_path(tmp_path: P
 
     assert str(folder) in caught.value.detail
     assert isinstance(failed, Failed)
-    assert removed == Failed(reason=Reason.IO_ERROR, detail="Not a directory")
+    assert removed == Failed(
+        reason=Reason.UNSAFE_PATH, detail=f"{folder}/prod.json: Not a directory"
+    )
 
 
 def test_what_the_first_lightkeeper_kept_is_taken_up(tmp_path: Path) -> None:

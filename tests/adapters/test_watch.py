@@ -63,10 +63,15 @@ class Listener:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     workers: Inline = field(default_factory=Inline)
     is_news: Callable[[str], bool] = lambda _: True
+    ends: dict[str, object] = field(default_factory=dict)
 
     def watch(self) -> InotifyWatch:
         return InotifyWatch(
-            self.workers, is_news=self.is_news, touched=self._touched, blind=self._blind
+            self.workers,
+            is_news=self.is_news,
+            end_of=self.ends.get,
+            touched=self._touched,
+            blind=self._blind,
         )
 
     def _touched(self, path: str) -> None:
@@ -93,6 +98,12 @@ class Listener:
         self.touched.clear()
 
 
+async def look_at(watch: InotifyWatch, *paths: Path) -> None:
+    """Have these watched, and wait until they are."""
+    watch.look_at([str(path) for path in paths])
+    await turns()
+
+
 @asynccontextmanager
 async def watching(
     *paths: Path, is_news: Callable[[str], bool] = lambda _: True, workers: Inline | None = None
@@ -102,7 +113,7 @@ async def watching(
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
         await asyncio.sleep(0)
-        await watch.look_at([str(path) for path in paths])
+        await look_at(watch, *paths)
         try:
             yield listener
         finally:
@@ -298,9 +309,9 @@ async def test_a_directory_that_comes_later_is_found_by_the_next_look(
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
         await asyncio.sleep(0)
-        await watch.look_at([str(later)])
+        await look_at(watch, later)
         later.parent.mkdir()
-        await watch.look_at([str(later)])
+        await look_at(watch, later)
         later.write_text("{}")
         await listener.until_touched(later)
         task.cancel()
@@ -342,8 +353,8 @@ async def test_a_file_that_is_looked_at_no_more_is_nobodys_news(file: Path, proo
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
         await asyncio.sleep(0)
-        await watch.look_at([str(file), str(proof)])
-        await watch.look_at([str(proof)])
+        await look_at(watch, file, proof)
+        await look_at(watch, proof)
         rename_over(file)
         await listener.nothing_but(proof=proof)
         task.cancel()
@@ -352,7 +363,7 @@ async def test_a_file_that_is_looked_at_no_more_is_nobodys_news(file: Path, proo
 async def test_what_is_to_be_watched_may_be_known_before_it_begins(file: Path) -> None:
     listener = Listener()
     watch = listener.watch()
-    await watch.look_at([str(file)])
+    await look_at(watch, file)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
         await turns()
@@ -388,7 +399,7 @@ async def test_a_directory_that_hangs_is_said_and_the_others_are_watched(
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
         await asyncio.sleep(0)
-        await watch.look_at([str(file), str(proof)])
+        await look_at(watch, file, proof)
         await listener.nothing_but(proof=proof)
         task.cancel()
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightkeeper.adapters.workers import Threads
+from lightkeeper.adapters.workers import Threads, in_time
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 
@@ -72,6 +72,23 @@ async def test_work_that_hangs_gets_no_second_worker_until_it_returns() -> None:
     assert await workers.run("a", lambda: "again", LONG) == "again"
 
 
+async def test_what_hangs_already_is_told_without_waiting_for_a_turn() -> None:
+    """Else each look at a thousand dead places would be in the way of one that lives."""
+    workers, hanging = Threads(), [Hanging() for _ in range(8)]
+    async with asyncio.TaskGroup() as tasks:
+        for number, work in enumerate(hanging):
+            tasks.create_task(workers.run(str(number), work, LONG), name=f"hanging {number}")
+        for work in hanging:
+            await work.begun.wait()
+
+        async with asyncio.timeout(0):
+            refused = await workers.run("0", lambda: "done", LONG)
+
+        for work in hanging:
+            work.released.set()
+    assert isinstance(refused, Failed)
+
+
 async def test_work_that_hangs_holds_up_no_other() -> None:
     workers, hanging = Threads(), Hanging()
     await workers.run("a", hanging, SHORT)
@@ -121,7 +138,7 @@ def test_the_end_of_the_process_does_not_wait_for_what_hangs() -> None:
     done = run_python("""
 import asyncio, threading
 from datetime import timedelta
-from lightkeeper.adapters.workers import Threads
+from lightkeeper.adapters.workers import Threads, in_time
 print(asyncio.run(Threads().run("a", threading.Event().wait, timedelta(milliseconds=10))).reason)
 """)
 
@@ -133,7 +150,7 @@ def test_a_machine_without_a_thread_to_spare_is_no_failure_for_ever() -> None:
     done = run_python("""
 import asyncio, threading
 from datetime import timedelta
-from lightkeeper.adapters.workers import Threads
+from lightkeeper.adapters.workers import Threads, in_time
 def refuse(): raise RuntimeError("can't start new thread")
 async def main():
     workers, second = Threads(), timedelta(seconds=10)
@@ -149,3 +166,21 @@ asyncio.run(main())
 """)
 
     assert done.stdout == b"can't start new thread\n2\n"
+
+
+def test_a_command_waits_for_work_without_a_loop_and_no_longer_than_its_deadline() -> None:
+    released = threading.Event()
+
+    assert in_time(lambda: "done", LONG) == "done"
+    late = in_time(lambda: released.wait(30), SHORT)
+    released.set()
+
+    assert late == Failed(reason=Reason.TIMEOUT, detail="no answer in 0.02 s")
+
+
+def test_what_work_raises_is_raised_where_a_command_waits_for_it() -> None:
+    def work() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        in_time(work, LONG)

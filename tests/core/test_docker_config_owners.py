@@ -46,12 +46,12 @@ def test_what_is_spared_stays_beside_an_entry_of_ours_that_is_renewed(key: str) 
     mine, theirs = entry(HOST, "former"), entry(key.format(HOST), "theirs")
     document = parse(f'{{"auths": {{{mine}, {theirs}}}}}'.encode())
 
-    after = put(document, [NEW], {NEW.digest, former})
+    after = put(document, NEW, {NEW.digest, former})
 
     assert not document.is_taken(HOST, {NEW.digest, former})
     assert after.holds(HOST) == NEW.digest
     assert after.foreign(HOST, {NEW.digest})
-    assert not put(parse(after.data), [NEW], {NEW.digest, former}).is_changed
+    assert not put(parse(after.data), NEW, {NEW.digest, former}).is_changed
 
 
 def test_an_alias_without_an_entry_of_ours_is_taken() -> None:
@@ -103,19 +103,19 @@ def test_one_write_can_put_and_take_out() -> None:
     """A login whose registry changed leaves its former host by the write that enters the new."""
     document = parse(f'{{"auths": {{{entry(OTHER)}}}}}'.encode())
 
-    both = put(document, [NEW])
+    both = put(document, NEW)
     after = take_out(both, OTHER, {NEW.digest})
 
     assert take_out(both, OTHER, set()).data == both.data
     assert after.data == f'{{"auths": {{{OURS}}}}}'.encode()
-    assert put(after, [NEW]).data == after.data
+    assert put(after, NEW).data == after.data
 
 
 # What is never shown.
 
 
 def test_a_document_shows_nothing_of_its_content() -> None:
-    document: Document = put(parse(b'{"canary": "canary", "auths": {"canary": {}}}'), [NEW])
+    document: Document = put(parse(b'{"canary": "canary", "auths": {"canary": {}}}'), NEW)
     parts = (document, document.before, document.entries, document.notices)
 
     assert "canary" not in f"{parts!r}{document}"

@@ -6,12 +6,14 @@ import json
 import string
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import reduce
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightkeeper.core.credential import Credential, RegistryHost
-from lightkeeper.core.docker_config import Document, MalformedDocument, parse, put, take_out
+from lightkeeper.core.docker_config import Document, parse, put, take_out
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.json_document import Member
 from tests.core.test_docker_config import HOST, OTHER, auth, credential
 
@@ -116,7 +118,7 @@ def _reread(document: Document, before: bytes) -> Document:
 def test_every_foreign_key_and_value_survives_any_put(
     sample: Sample, credentials: list[Credential]
 ) -> None:
-    after = _reread(put(parse(sample.data), credentials), sample.data)
+    after = _reread(reduce(put, credentials, parse(sample.data)), sample.data)
 
     ours = {each.registry for each in credentials}
     foreign = [text for host, text in sample.entries if host not in ours]
@@ -129,20 +131,20 @@ def test_every_foreign_key_and_value_survives_any_put(
 def test_what_was_put_is_held_and_a_second_put_writes_nothing(
     sample: Sample, credentials: list[Credential]
 ) -> None:
-    after = _reread(put(parse(sample.data), credentials), sample.data)
+    after = _reread(reduce(put, credentials, parse(sample.data)), sample.data)
 
     for each in credentials:
         assert after.holds(each.registry) == each.digest
         assert not after.foreign(each.registry, {each.digest})
-    assert put(after, credentials).data is None
+    assert reduce(put, credentials, after).data is None
 
 
 @given(samples(), CREDENTIALS, ALL_CREDENTIALS)
 def test_a_later_put_leaves_no_trace_of_the_former(
     sample: Sample, former: list[Credential], latter: list[Credential]
 ) -> None:
-    direct = _reread(put(parse(sample.data), latter), sample.data)
-    both = put(_reread(put(parse(sample.data), former), sample.data), latter)
+    direct = _reread(reduce(put, latter, parse(sample.data)), sample.data)
+    both = reduce(put, latter, _reread(reduce(put, former, parse(sample.data)), sample.data))
 
     assert {_text(each) for each in both.entries} == {_text(each) for each in direct.entries}
     assert _sections(both) == _sections(direct)
@@ -152,7 +154,7 @@ def test_a_later_put_leaves_no_trace_of_the_former(
 def test_taking_out_after_a_put_removes_ours_and_only_ours(
     sample: Sample, credentials: list[Credential]
 ) -> None:
-    document = _reread(put(parse(sample.data), credentials), sample.data)
+    document = _reread(reduce(put, credentials, parse(sample.data)), sample.data)
 
     first, *others = credentials
     after = _reread(take_out(document, first.registry, {first.digest}), sample.data)
@@ -168,7 +170,7 @@ def test_taking_out_after_a_put_removes_ours_and_only_ours(
 def test_the_standard_library_finds_in_it_what_was_put(
     sample: Sample, credentials: list[Credential]
 ) -> None:
-    data = put(parse(sample.data), credentials).data or sample.data
+    data = reduce(put, credentials, parse(sample.data)).data or sample.data
 
     found = json.loads(data.decode(errors="surrogateescape"), parse_int=str)
     for each in credentials:
@@ -185,10 +187,10 @@ def damaged(draw: st.DrawFn) -> bytes:
     return data[:start] + piece + data[end:]
 
 
-def _parsed(data: bytes) -> Document | MalformedDocument:
+def _parsed(data: bytes) -> Document | FileFailure:
     try:
         return parse(data)
-    except MalformedDocument as exc:
+    except FileFailure as exc:
         return exc
 
 
@@ -196,10 +198,10 @@ def _parsed(data: bytes) -> Document | MalformedDocument:
 def test_whatever_the_bytes_are_they_are_read_or_malformed(data: bytes) -> None:
     """And nothing that can be printed, logged or chained holds any of them."""
     match _parsed(data):
-        case MalformedDocument() as exc:
+        case FileFailure() as exc:
             shown = f"{exc!r}{exc}{vars(exc)}{exc.__context__!r}{exc.__cause__!r}"
         case document:
-            after = put(document, [credential()])
+            after = put(document, credential())
             shown = repr((document, document.entries, after, after.notices))
             assert _reread(after, data).holds(HOST) == credential().digest
     assert CANARY not in shown

@@ -16,7 +16,7 @@ HELPER, STORE, EMPTY = Notice.HELPER_SHADOWS, Notice.STORE_SHADOWS, Notice.EMPTY
 def shadows(*sections: str) -> set[Notice]:
     """What is said of a document that holds our entry and these sections."""
     text = ", ".join((f'"auths": {{{OURS}}}', *sections))
-    return set(put(parse(f"{{{text}}}".encode()), [credential()]).notices)
+    return set(put(parse(f"{{{text}}}".encode()), credential()).notices)
 
 
 def helpers(**of: str | None) -> str:
@@ -67,14 +67,14 @@ def test_a_section_of_the_wrong_type_names_no_helper() -> None:
 def test_each_login_of_a_file_is_told_of_its_own_registry() -> None:
     document = parse(f"{{{helpers(ours='foo')}}}".encode())
 
-    assert HELPER in put(document, [credential()]).notices
-    assert HELPER not in put(document, [credential(host=OTHER)]).notices
+    assert HELPER in put(document, credential()).notices
+    assert HELPER not in put(document, credential(host=OTHER)).notices
 
 
 def test_the_sections_stay_as_they_are_and_our_entry_is_written_all_the_same() -> None:
     before = f'{{"credsStore": "ecr-login", {helpers(ours="foo")}}}'
 
-    after = json.loads(put(parse(before.encode()), [credential()]).data or b"")
+    after = json.loads(put(parse(before.encode()), credential()).data or b"")
 
     assert after.pop("auths").keys() == {HOST}
     assert after == json.loads(before)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lightkeeper.core.json_document import Layout, MalformedDocument, Member, read
+from lightkeeper.core.file_failure import FileFailure
+from lightkeeper.core.json_document import Layout, Member, read
 from lightkeeper.core.reasons import Reason
 
 
@@ -78,7 +79,7 @@ def test_the_newline_at_the_end_is_told(text: str) -> None:
     ],
 )
 def test_what_is_not_one_object_is_malformed_and_the_place_is_named(text: str, place: str) -> None:
-    with pytest.raises(MalformedDocument) as caught:
+    with pytest.raises(FileFailure) as caught:
         read(text)
 
     assert caught.value.reason is Reason.MALFORMED
@@ -87,20 +88,20 @@ def test_what_is_not_one_object_is_malformed_and_the_place_is_named(text: str, p
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 def test_constants_that_only_python_knows_are_malformed(constant: str) -> None:
-    with pytest.raises(MalformedDocument, match="NaN or Infinity"):
+    with pytest.raises(FileFailure, match="NaN or Infinity"):
         read(f'{{"a": [{constant}]}}')
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_what_is_nested_too_deeply_is_malformed(opening: str) -> None:
-    with pytest.raises(MalformedDocument, match="nested too deeply"):
+    with pytest.raises(FileFailure, match="nested too deeply"):
         read('{"a":' + opening * 100_000)
 
 
 @pytest.mark.parametrize("text", ['{"a": "canary', '{"a": NaN, "b": "canary"}', '{"canary": {]}'])
 def test_nothing_of_the_document_hangs_on_to_the_exception(text: str) -> None:
     """A chained JSONDecodeError would carry all of it, even one that is not shown."""
-    with pytest.raises(MalformedDocument) as caught:
+    with pytest.raises(FileFailure) as caught:
         read(text)
 
     assert "canary" not in f"{caught.value!r}{caught.value}{vars(caught.value)}"

@@ -47,7 +47,11 @@ class Host:
         self.workers = Threads()
         self.writers = FileWriters(files, Paths(fs, uid=os.getuid()))
         self.watch = InotifyWatch(
-            self.workers, is_news=self.writers.is_news, touched=self._touched, blind=pytest.fail
+            self.workers,
+            is_news=self.writers.is_news,
+            end_of=self.writers.end_of,
+            touched=self._touched,
+            blind=pytest.fail,
         )
 
     def _touched(self, path: str) -> None:
@@ -88,7 +92,9 @@ async def watching(path: Path) -> AsyncIterator[Host]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(host.watch.run(), name="watch")
         await asyncio.sleep(0)
-        await host.watch.look_at([str(path), str(proof)])
+        host.watch.look_at([str(path), str(proof)])
+        await asyncio.sleep(0)
+        await host.workers.drain(_LONG)
         try:
             yield host
         finally:

@@ -32,6 +32,12 @@ class Host:
     def hosts(self) -> set[str]:
         return set(json.loads(self.file.read_text())["auths"])
 
+    @property
+    def everything(self) -> dict[Path, tuple[int, int, int]]:
+        """Every file that is there: which one, its mode, when it was written."""
+        stats = {file: file.stat() for file in self.folder.rglob("*") if file.is_file()}
+        return {file: (one.st_ino, one.st_mode, one.st_mtime_ns) for file, one in stats.items()}
+
     def configure(self, *, name: str = "config.json", in_place: bool) -> None:
         (self.folder / "config.yaml").write_text(
             f"state_dir: {self.folder}/state\nsocket: {self.folder}/control.sock\nlogins:\n"
@@ -104,6 +110,80 @@ def test_a_file_that_is_mounted_alone_is_left_with_advice_until_it_is_named(host
 
     assert done.stdout == f"prod: {host.file}: taken out\n"
     assert host.hosts == {*FOREIGN}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
+def test_a_password_that_stays_in_the_state_directory_is_a_failure_that_is_told(host: Host) -> None:
+    """A mount on a file keeps even root from removing it."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("mount namespaces are not to be had here")
+    state = host.folder / "state" / "prod.json"
+    bind = f'mount --bind {state} {state}; exec "$@"'
+    within = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", bind, "sh")
+
+    failed = host.run("withdraw", within=within)
+
+    assert failed.returncode == 1
+    said, advice = failed.stdout.splitlines()[1:]
+    kept = f"prod: what is kept of it stays in {host.folder}/state, with its password: failed,"
+    assert said.startswith(f"{kept} single_file_mount: ")
+    assert advice.startswith("  The file is a mount of its own and cannot be replaced")
+    assert state.exists()
+
+    assert host.run("withdraw").stdout == f"prod: {host.file}: was not there\n"
+    assert not state.exists()
+
+
+def test_a_login_that_never_came_stays_known_if_it_cannot_be_forgotten(
+    lightsail: Simulated, tmp_path: Path
+) -> None:
+    host = Host(tmp_path, lightsail)
+    host.configure(in_place=False)
+    lightsail.order("faults", {"name": "AccessDeniedException"})
+    host.run("once")
+    state = tmp_path / "state" / "prod.json"
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("mount namespaces are not to be had here")
+    bind = f'mount --bind {state} {state}; exec "$@"'
+    within = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", bind, "sh")
+
+    done = host.run("withdraw", within=within)
+
+    assert done.returncode == 1
+    assert "forgotten" not in done.stdout
+    assert "single_file_mount" in done.stdout
+
+
+@pytest.mark.parametrize("word", ["check", "status"])
+def test_whoever_only_looks_changes_nothing_at_all(host: Host, word: str) -> None:
+    """Not even what a crash left, which may be another process at work."""
+    edit = host.folder / ".config.json.lightkeeper.1-1-1"
+    litter = host.folder / ".config.json.lightkeeper.new-1"
+    saving = host.folder / "state" / ".prod.json.lightkeeper.new-1"
+    for file in (edit, litter, saving):
+        file.write_text("{}")
+        file.chmod(0o644)
+    before = host.everything
+
+    done = host.run(word)
+
+    assert done.returncode == 0, done.stderr
+    assert host.everything == before
+    assert "A crash caught somebody's edit" in done.stdout
+
+    host.run("once")
+
+    assert set(before) - set(host.everything) == {litter, saving}
+    assert edit.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_that_is_served_no_more_is_told_with_what_takes_our_entry_out(host: Host) -> None:
+    host.configure(name="another.json", in_place=False)
+
+    done = host.run("once")
+
+    said = f"lightkeeper once: prod serves {host.file} no more, and its entries stay there until "
+    assert done.stderr.partition(said)[2].startswith("lightkeeper withdraw prod --state-dir")
 
 
 def test_a_second_time_there_is_nothing_to_take_out_and_that_is_said(host: Host) -> None:

@@ -6,28 +6,28 @@ file's queue: whoever writes takes along all that waits, and each is told its ow
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import Final, TypeAlias, TypeVar, assert_never
+from typing import Final, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 from msgspec import Struct, field
 
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
-from lightkeeper.core.docker_config import Document, MalformedDocument, parse, put, take_out
+from lightkeeper.core.docker_config import Document, parse, take_out
 from lightkeeper.core.facts import LoginName, OutputName, Place
-from lightkeeper.core.notices import NOTICES, Notice
+from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Files, Replaced
-from lightkeeper.paths import FileFailure, NotYet, Paths, RealFile
+from lightkeeper.merging import beside, delivered, foreign, found
+from lightkeeper.paths import NotYet, Paths, RealFile, outcome
 from lightkeeper.ports import (
     Delivery,
     Failed,
     Foreign,
     Found,
-    IfForeign,
     Pending,
     Put,
     Stat,
@@ -37,7 +37,6 @@ from lightkeeper.ports import (
 T = TypeVar("T")
 
 _DEADLINE: Final = timedelta(seconds=10)
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class FileOptions(Struct, frozen=True, kw_only=True):
@@ -56,22 +55,27 @@ class _Job(Struct):
     notices: set[Notice] = field(default_factory=set)
 
 
-_Sight: TypeAlias = Stat | tuple[int, int, str]
-"""A file as it was seen at some time; where there was none, the key of its place."""
+_Key: TypeAlias = tuple[int, int, str]
+"""Of a real file."""
 
+_Sight: TypeAlias = Stat | _Key
+"""A file as it was seen at some time; where there was none, the key of its place."""
 
 Served: TypeAlias = tuple[LoginName, str]
 """A login and the path of one of its outputs."""
 
 
-class _Queue(Struct):
-    """What waits for one real file."""
+class _Queue(Struct, weakref=True):
+    """What waits for one real file, and what is known of it; for as long as a path leads there."""
 
+    key: _Key
     writing: Lock = field(default_factory=Lock)
     waiting: list[_Job] = field(default_factory=list)
     owners: dict[RegistryHost, Served] = field(default_factory=dict)
     sections: frozenset[str] = frozenset()
     """What stood beside the entries when the file was last looked at."""
+    is_swept: bool = False
+    """Whether nothing of ours is left beside it."""
 
 
 class FileWriters:
@@ -80,16 +84,43 @@ class FileWriters:
     def __init__(self, files: Files, paths: Paths) -> None:
         self._files = files
         self._paths = paths
-        self._queues: dict[tuple[int, int, str], _Queue] = {}
+        self._queues = WeakValueDictionary[_Key, _Queue]()
+        self._guard = Lock()
+        """Of the two tables of queues; held for no call of the system."""
+        self._ends: dict[str, _Queue] = {}
+        """By path, where it led when it was last followed; missing where it led nowhere."""
         self._known: dict[str, _Sight] = {}
         """By path, what every login has looked at or is going to, and our own doing since."""
 
     def forget_all_but(self, served: Collection[Served]) -> None:
-        """Let go of the hosts that whoever is served no more owned in files."""
-        for queue in tuple(self._queues.values()):
+        """Let go of whoever is served no more: of what they owned in files, of their paths."""
+        paths = {path for _, path in served}
+        with self._guard:
+            for path in self._ends.keys() - paths:
+                del self._ends[path]
+            queues = list(self._queues.values())
+        for path in self._known.keys() - paths:
+            self._known.pop(path, None)
+        for queue in queues:
             for host, owner in tuple(queue.owners.items()):
                 if owner not in served:
                     queue.owners.pop(host, None)
+
+    def end_of(self, path: str) -> _Key | None:
+        """Where the path led when it was last followed; for the loop, since it asks no disk."""
+        queue = self._ends.get(path)
+        return queue.key if queue else None
+
+    def claim(self, path: str, login: LoginName, host: RegistryHost) -> None:
+        """Let the login whose credential was found there keep the registry, after a restart too."""
+        if (queue := self._ends.get(path)) is not None:
+            queue.owners.setdefault(host, (login, path))
+
+    def sweep(self, path: str) -> None:
+        """Remove what a crash left beside the file, unless that is done; what fails is left."""
+        queue = self._ends.get(path)
+        if queue is None or not queue.is_swept:
+            _outcome(partial(self._sweep, path))
 
     def read(
         self,
@@ -131,34 +162,54 @@ class FileWriters:
         spared: Collection[Digest] | None,
         options: FileOptions,
     ) -> Found:
-        file = self._paths.find(path)
-        seen = self._files.read(file) if file else None
-        if file and seen:
+        if (end := self._find(path)) is None:
+            return found(parse(None), held, spared)
+        file, queue = end
+        # In the middle of a write, what is to be undone would be seen, and temp files of ours.
+        with queue.writing:
+            seen = self._files.read(file)
+            edits = self._files.has_kept_edits(file)
             self._known.setdefault(path, seen.stat or file.key)
-        document = parse(seen.data if seen else None)
-        after = put(document, [held], spared)
-        notices = {notice for notice in after.notices if NOTICES[notice].lasts}
-        if file and seen:
-            notices |= self._beside(file, seen.stat, options)
-        return Found(
-            digest=document.holds(held.registry),
-            settled=not after.is_changed,
-            notices=frozenset(notices),
-        )
+        said = beside(seen.stat, mode=options.mode, has_kept_edits=edits)
+        return found(parse(seen.data), held, spared, said)
+
+    def _sweep(self, path: str) -> None:
+        if (end := self._find(path)) is not None:
+            file, queue = end
+            with queue.writing:
+                queue.is_swept = queue.is_swept or self._files.sweep(file)
 
     def _is_news(self, path: str) -> bool:
-        file = self._paths.find(path)
-        if file is None:
+        if (end := self._find(path)) is None:
             return True
+        file, queue = end
         # A delivery under way has moved the file, and not yet said so.
-        with self._queues.setdefault(file.key, _Queue()).writing:
+        with queue.writing:
             seen = self._files.read(file).stat or file.key
             known, self._known[path] = self._known.get(path), seen
         return known != seen
 
+    def _find(self, path: str) -> tuple[RealFile, _Queue] | None:
+        """Where the path leads; None while a directory on the way is missing."""
+        file = self._paths.find(path)
+        if file is None:
+            with self._guard:
+                self._ends.pop(path, None)
+            return None
+        return file, self._queue(path, file)
+
+    def _queue(self, path: str, file: RealFile) -> _Queue:
+        """The queue of the file that the path leads to now; what it led to before is let go of."""
+        with self._guard:
+            queue = self._queues.get(file.key)
+            if queue is None:
+                queue = self._queues[file.key] = _Queue(file.key)
+            self._ends[path] = queue
+            return queue
+
     def _deliver(self, job: _Job, options: FileOptions) -> Put | Foreign | Pending | Failed:
         file = self._paths.make(job.path)
-        queue = self._queues.setdefault(file.key, _Queue())
+        queue = self._queue(job.path, file)
         queue.waiting.append(job)
         with queue.writing:
             if job.outcome is None:
@@ -183,6 +234,7 @@ class FileWriters:
             return document.data
 
         def write() -> Replaced:
+            queue.is_swept = False  # what could not be taken away goes with the next look
             done = self._files.replace(file, change, mode=options.mode, in_place=options.in_place)
             self._account_for(file, jobs, done)
             return done
@@ -190,7 +242,7 @@ class FileWriters:
         replaced = _outcome(write)
         for job in admitted:
             if isinstance(replaced, Replaced):
-                told = job.notices | notices | self._notices(file, replaced, options)
+                told = job.notices | notices | _notices(replaced, options)
                 done = Put(changed=job.wrote, notices=frozenset(told))
                 job.outcome = job.outcome or done
             else:
@@ -216,21 +268,6 @@ class FileWriters:
         job.outcome = Failed(reason=Reason.CONFLICT, detail=detail)
         return False
 
-    def _notices(self, file: RealFile, replaced: Replaced, options: FileOptions) -> set[Notice]:
-        found = self._beside(file, replaced.before, options)
-        if replaced.changed and replaced.before is not None and replaced.before.nlink > 1:
-            found.add(Notice.HARD_LINK)
-        return found
-
-    def _beside(self, file: RealFile, seen: Stat | None, options: FileOptions) -> set[Notice]:
-        """What is to be said of the file whatever it holds."""
-        found = set()
-        if self._files.edits_kept(file):
-            found.add(Notice.EDIT_KEPT)
-        if seen is not None and seen.mode & _OTHERS & ~options.mode:
-            found.add(Notice.WIDE_MODE)
-        return found
-
     def _withdraw(
         self,
         path: str,
@@ -238,9 +275,9 @@ class FileWriters:
         ours: Collection[Digest],
         options: FileOptions,
     ) -> bool:
-        file = self._paths.find(path)
-        if file is None:
+        if (end := self._find(path)) is None:
             return False
+        file, queue = end
 
         def change(data: bytes | None) -> bytes | None:
             document = parse(data)
@@ -248,7 +285,7 @@ class FileWriters:
                 document = take_out(document, host, ours)
             return document.data
 
-        with self._queues.setdefault(file.key, _Queue()).writing:
+        with queue.writing:
             return self._files.replace(file, change, in_place=options.in_place).changed
 
 
@@ -282,62 +319,49 @@ class DockerFile:
         self, place: Place, held: Credential, spared: frozenset[Digest] | None
     ) -> Found | Pending | Failed:
         """What the file holds for the registry of `held`; see the port."""
-        return await self._workers.run(
-            f"{self._login} {place.name}",
-            partial(self._writers.read, self._path, held, spared, self._options),
-            _DEADLINE,
-        )
+        work = partial(self._swept_read, held, spared)
+        return await self._workers.run(f"{self._login} {place.name}", work, _DEADLINE)
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
         """Put the credential into the file and read it back."""
         work = partial(self._writers.deliver, self._path, delivery, self._options)
         return await self._workers.run(f"{self._login} {place.name}", work, _DEADLINE)
 
+    def _swept_read(
+        self, held: Credential, spared: Collection[Digest] | None
+    ) -> Found | Pending | Failed:
+        # Whoever keeps a place tidies up; a command that only looks changes nothing.
+        self._writers.sweep(self._path)
+        seen = self._writers.read(self._path, held, spared, self._options)
+        if isinstance(seen, Found) and seen.digest == held.digest:
+            self._writers.claim(self._path, self._login, held.registry)
+        return seen
+
 
 def _merged(document: Document, jobs: Iterable[_Job]) -> Document:
     """The document with what every job wants in it; a job that meets a foreign entry steps back."""
-    wanted = []
+    merged = document
     for job in jobs:
-        delivery, host = job.delivery, job.delivery.credential.registry
-        job.outcome = None
-        if _steps_back(document, delivery):
-            job.outcome = Foreign(digest=document.holds(host))
-            continue
-        after = _put(document, delivery)
-        job.wrote = job.wrote or after.is_changed
-        job.notices |= after.notices
-        wanted.append(delivery)
-    for delivery in wanted:
-        document = _put(document, delivery)
-        for former in delivery.former:
-            document = take_out(document, former, delivery.ours)
-    return document
+        job.outcome = foreign(document, job.delivery)
+        if job.outcome is None:
+            after = delivered(document, job.delivery)
+            job.wrote = job.wrote or after.is_changed
+            job.notices |= after.notices
+            merged = after if merged is document else delivered(merged, job.delivery)
+    return merged
 
 
-def _steps_back(document: Document, delivery: Delivery) -> bool:
-    """Whether the document holds what the delivery may not touch."""
-    host, ours = delivery.credential.registry, delivery.ours
-    match delivery.if_foreign:
-        case IfForeign.ASK:
-            return document.foreign(host, ours)
-        case IfForeign.SPARE:
-            return document.is_taken(host, ours)
-        case IfForeign.REPLACE:
-            return False
-        case _:
-            assert_never(delivery.if_foreign)
-
-
-def _put(document: Document, delivery: Delivery) -> Document:
-    spared = delivery.ours if delivery.if_foreign is IfForeign.SPARE else None
-    return put(document, [delivery.credential], spared)
+def _notices(replaced: Replaced, options: FileOptions) -> set[Notice]:
+    """What is to be said of a file that was written."""
+    said = beside(replaced.before, mode=options.mode, has_kept_edits=replaced.has_kept_edits)
+    if replaced.changed and replaced.before is not None and replaced.before.nlink > 1:
+        said.add(Notice.HARD_LINK)
+    return said
 
 
 def _outcome(work: Callable[[], T]) -> T | Pending | Failed:
     """What `work` comes to; what can go wrong with a file, as a value."""
     try:
-        return work()
+        return outcome(work)
     except NotYet as exc:
         return Pending(detail=f"{exc} is not there before its user logs in")
-    except (FileFailure, MalformedDocument) as exc:
-        return Failed(reason=exc.reason, detail=exc.detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -17,15 +18,18 @@ from msgspec.structs import replace
 
 from lightkeeper.core.credential import Secret
 from lightkeeper.core.facts import LoginName
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
 from lightkeeper.files import Files
-from lightkeeper.paths import FileFailure, Paths, told
+from lightkeeper.paths import Paths, outcome, told
 from lightkeeper.ports import Failed, Fs, Workers
 
 _VERSION: Final = 1
 _DEADLINE: Final = timedelta(seconds=10)
 _SUFFIX: Final = ".json"
+_LEFT: Final = re.compile(r"\.(.+\.json)\.lightkeeper\.")
+"""How the names of what a crash left of a save begin."""
 _LOCK: Final = "lock"
 _ONCE: Final = "once"
 """Stands in the lock, behind the process id, where that process ends soon."""
@@ -72,6 +76,8 @@ class StateDir:
         saved: dict[LoginName, Saved] = {}
         unreadable = []
         for name in self._names():
+            if name.startswith(".") or not name.endswith(_SUFFIX):
+                continue
             login = LoginName(name.removesuffix(_SUFFIX))
             try:
                 saved[login] = self._read(login)
@@ -85,46 +91,40 @@ class StateDir:
             detail = "the saved state is of a newer Lightkeeper and is left untouched"
             return Failed(reason=Reason.MALFORMED, detail=detail)
         data = _written(saved)
-        work = partial(self._write, LoginName(saved.login), data)
+        work = partial(outcome, partial(self._write, LoginName(saved.login), data))
         return await self._workers.run(f"state {saved.login}", work, _DEADLINE)
 
     async def forget(self, login: LoginName) -> Failed | None:
         """Keep no credential of `login`, only what `withdraw` needs to know its entries by."""
-        return await self._workers.run(f"state {login}", partial(self._strip, login), _DEADLINE)
+        work = partial(outcome, partial(self._strip, login))
+        return await self._workers.run(f"state {login}", work, _DEADLINE)
 
     def remove(self, login: LoginName) -> Failed | None:
-        """Keep nothing of `login`."""
-        try:
-            with self._opened() as directory, suppress(FileNotFoundError):
-                self._fs.unlink(directory, login + _SUFFIX)
-        except OSError as exc:
-            return Failed(reason=Reason.IO_ERROR, detail=os.strerror(exc.errno or 0))
-        return None
+        """Keep nothing of `login`: once this is told, not even a power cut brings it back."""
+        return outcome(partial(self._remove, login))
+
+    def sweep(self) -> None:
+        """Remove what a crash left of any save; for whoever owns the directory."""
+        with suppress(FileFailure):
+            for name in {found[1] for each in self._names() if (found := _LEFT.match(each))}:
+                if (file := self._paths.find(f"{self.path}/{name}")) is not None:
+                    self._files.sweep(file)
+
+    def _path_of(self, login: LoginName) -> str:
+        return f"{self.path}/{login}{_SUFFIX}"
 
     def _names(self) -> list[str]:
-        try:
-            with self._opened() as directory:
-                return sorted(
-                    name
-                    for name in self._fs.names(directory)
-                    if name.endswith(_SUFFIX) and not name.startswith(".")
-                )
-        except FileNotFoundError:
-            return []
-        except OSError as exc:
-            detail = f"{self.path}: {os.strerror(exc.errno or 0)}"
-            raise FileFailure(Reason.IO_ERROR, detail) from exc
-
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        directory = self._fs.open_dir(self.path)
-        try:
-            yield directory
-        finally:
-            self._fs.close(directory)
+        """What is in the directory; nothing where there is none."""
+        with told(self.path), suppress(FileNotFoundError):
+            directory = self._fs.open_dir(self.path)
+            try:
+                return sorted(self._fs.names(directory))
+            finally:
+                self._fs.close(directory)
+        return []
 
     def _read(self, login: LoginName) -> Saved:
-        file = self._paths.find(f"{self.path}/{login}{_SUFFIX}")
+        file = self._paths.find(self._path_of(login))
         data = self._files.read(file).data if file else None
         try:
             envelope = msgspec.json.decode(data or b"", type=_Envelope)
@@ -143,20 +143,22 @@ class StateDir:
             raise FileFailure(Reason.MALFORMED, detail)
         return saved
 
-    def _write(self, login: LoginName, data: bytes) -> Failed | None:
-        try:
-            file = self._paths.make(f"{self.path}/{login}{_SUFFIX}")
-            self._files.replace(file, lambda before: None if before == data else data)
-        except FileFailure as exc:
-            return Failed(reason=exc.reason, detail=exc.detail)
-        return None
+    def _write(self, login: LoginName, data: bytes) -> None:
+        file = self._paths.make(self._path_of(login))
+        self._files.replace(file, lambda before: None if before == data else data)
 
-    def _strip(self, login: LoginName) -> Failed | None:
+    def _remove(self, login: LoginName) -> None:
+        if (file := self._paths.find(self._path_of(login))) is not None:
+            self._files.remove(file)
+
+    def _strip(self, login: LoginName) -> None:
         try:
             saved = self._read(login)
         except FileFailure:
-            return None if login in self._newer else self.remove(login)
-        return self._write(login, _written(replace(saved, credential=None)))
+            if login not in self._newer:
+                self._remove(login)
+        else:
+            self._write(login, _written(replace(saved, credential=None)))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
@@ -42,9 +42,11 @@ class Threads:
 
         if self._pace is None:
             self._pace = Pace(_AT_ONCE)
+        if name in self._running:
+            return _BUSY
         async with self._pace.turn():
-            if name in self._running:
-                return _late("the call before this one has not returned yet")
+            if name in self._running:  # begun while this one waited for its turn
+                return _BUSY
             done = Future[T]()
             Thread(target=_work, args=(work, done), name=name[:15], daemon=True).start()
             self._running[name] = done
@@ -65,7 +67,37 @@ class Threads:
             await asyncio.wait(left, timeout=deadline.total_seconds())
 
 
-def _work(work: Callable[[], T], done: Future[T]) -> None:
+def in_time(work: Callable[[], T], deadline: timedelta) -> T | Failed:
+    """The result of `work`, waited for right here, or `timeout`; for commands, which run no loop.
+
+    Work that is not done by then is left behind.
+    """
+    done = _Done[T]()
+    thread = Thread(target=_work, args=(work, done), daemon=True)
+    thread.start()
+    thread.join(deadline.total_seconds())
+    if done.broke is not None:
+        raise done.broke
+    return (
+        done.results[0] if done.results else _late(f"no answer in {deadline.total_seconds():g} s")
+    )
+
+
+class _Done(Generic[T]):
+    """What a Future is to a thread, without what that costs to import."""
+
+    def __init__(self) -> None:
+        self.results = list[T]()
+        self.broke: BaseException | None = None
+
+    def set_result(self, result: T) -> None:
+        self.results.append(result)
+
+    def set_exception(self, broke: BaseException) -> None:
+        self.broke = broke
+
+
+def _work(work: Callable[[], T], done: Future[T] | _Done[T]) -> None:
     try:
         done.set_result(work())
     except BaseException as exc:  # handed on: it is raised where the result is awaited
@@ -76,3 +108,6 @@ def _work(work: Callable[[], T], done: Future[T]) -> None:
 
 def _late(detail: str) -> Failed:
     return Failed(reason=Reason.TIMEOUT, detail=detail)
+
+
+_BUSY: Final = _late("the call before this one has not returned yet")

@@ -31,8 +31,8 @@ def document(args: argparse.Namespace, command: str, config: Config) -> dict[str
     if is_for_its_user(args, command, config):
         return None
     from lightkeeper import app
+    from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.core.status import as_document
-    from lightkeeper.paths import FileFailure
 
     try:
         return as_document(app.stored(config, unreadable(command, "it costs one call")))

@@ -20,6 +20,7 @@ from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 
 if TYPE_CHECKING:
+    from lightkeeper.app import Withdrawn
     from lightkeeper.config.environment import Meant
     from lightkeeper.config.model import Config
     from lightkeeper.core.facts import LoginName
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         settings.complain(exc)
         return MISUSED
     from lightkeeper.adapters.state_dir import StateDirTakenError
-    from lightkeeper.paths import FileFailure
+    from lightkeeper.core.file_failure import FileFailure
 
     try:
         served = _served_by_a_daemon(settings.configured(args))
@@ -72,7 +73,6 @@ def _alone(config: Config, *, beside_a_daemon: bool) -> AbstractContextManager[N
 
 def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str]]) -> int:
     from lightkeeper import app
-    from lightkeeper.core.reasons import DELIVERY
 
     done, lost = set[str](), set[str]()
     say = store.unreadable("withdraw", "its entries stay where they are")
@@ -85,15 +85,8 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str
     status = DONE
     for one in app.withdraw(config, names, served, unreadable):
         done.add(one.login)
-        if not one.place:
-            sys.stdout.write(f"{one.login}: nothing was ever delivered; it is forgotten\n")
-            continue
-        outcome = "taken out" if one.was_there else "was not there"
-        if one.failure:
-            status = FAILED
-            outcome = f"failed, {one.failure.reason}: {one.failure.detail}"
-            outcome += f"\n  {DELIVERY[one.failure.reason].advice}"
-        sys.stdout.write(f"{one.login}: {one.place}: {outcome}\n")
+        status = FAILED if one.failure else status
+        sys.stdout.write(f"{one.login}: {_outcome(one, config)}\n")
     missing = [name for name in names or served if name not in done | lost]
     held_back = [name for name in missing if name in served] if names or not done else []
     unknown = [name for name in missing if name not in served]
@@ -112,6 +105,18 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str
     elif not done | lost and not held_back:
         sys.stdout.write(f"nothing is kept in {config.state_dir}, so nothing is to be taken out\n")
     return FAILED if held_back or unknown or lost else status
+
+
+def _outcome(one: Withdrawn, config: Config) -> str:
+    from lightkeeper.core.reasons import DELIVERY, STORE
+
+    if one.failure is None:
+        if not one.place:
+            return "nothing was ever delivered; it is forgotten"
+        return f"{one.place}: taken out" if one.was_there else f"{one.place}: was not there"
+    what = one.place or f"what is kept of it stays in {config.state_dir}, with its password"
+    advice = (DELIVERY if one.place else STORE)[one.failure.reason].advice
+    return f"{what}: failed, {one.failure.reason}: {one.failure.detail}\n  {advice}"
 
 
 def _served_by_a_daemon(daemon: Meant) -> dict[str, set[str]] | None:

@@ -7,7 +7,7 @@ Secrets.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
@@ -17,11 +17,10 @@ from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_entry import Form, aim, digest_in, is_broken
 from lightkeeper.core.docker_schema import SECTIONS, fits
 from lightkeeper.core.docker_shadow import shadows
-from lightkeeper.core.json_document import Layout, MalformedDocument, Member, read
+from lightkeeper.core.file_failure import FileFailure
+from lightkeeper.core.json_document import Layout, Member, read
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
-
-__all__ = ["MAX_BYTES", "Document", "MalformedDocument", "parse", "put", "take_out"]
 
 MAX_BYTES: Final = 1 << 20
 """The config of a hundred registries has a tenth of it."""
@@ -50,7 +49,7 @@ class Document(Struct, frozen=True, kw_only=True, eq=False):
     def data(self) -> bytes | None:
         """What is to be written; None if nothing changed.
 
-        `MalformedDocument` if it would be too large to be read again.
+        `FileFailure` if it would be too large to be read again.
         """
         if not self.is_changed:
             return None
@@ -94,7 +93,7 @@ class Document(Struct, frozen=True, kw_only=True, eq=False):
 def parse(data: bytes | None) -> Document:
     """Read a Docker config; None, white space and `null` are an empty one.
 
-    `MalformedDocument` for what some client could not read, or is longer than `MAX_BYTES`.
+    `FileFailure` for what some client could not read, or is longer than `MAX_BYTES`.
     """
     marked = _bounded(data or b"")
     bare = marked.removeprefix(_BYTE_ORDER_MARK)
@@ -102,7 +101,7 @@ def parse(data: bytes | None) -> Document:
     sections = root.members
     auths = [section for section in sections if _is_auths(section)]
     if not all(isinstance(section.value, dict | None) for section in auths):
-        raise MalformedDocument(Reason.MALFORMED, "its auths is not an object")
+        raise FileFailure(Reason.MALFORMED, "its auths is not an object")
     notices = set()
     if bare != marked:
         notices.add(Notice.BYTE_ORDER_MARK)
@@ -121,24 +120,23 @@ def parse(data: bytes | None) -> Document:
 
 def put(
     document: Document,
-    credentials: Collection[Credential],
+    credential: Credential,
     spared: Collection[Digest] | None = None,
 ) -> Document:
-    """The document with an entry for each credential, and none beside it that clients may prefer.
+    """The document with an entry for the credential, and none beside it that clients may prefer.
 
-    An entry holds `auth` and nothing else: a token beside it would be sent in its place. Unchanged
-    if all is so already. With `spared`, the digests of ours, what stands beside an entry and holds
+    The entry holds `auth` and nothing else: a token beside it would be sent in its place. Unchanged
+    if all is so already. With `spared`, the digests of ours, what stands beside it and holds
     none of them stays as it is.
     """
-    auths: dict[str, str] = {each.registry: _auth(each) for each in credentials}
-    entries, notices = _renewed(document, auths, spared)
-    met = {entry.key for entry in entries}
-    added = [_entry(document.layout, host, auths[host]) for host in auths if host not in met]
+    host, auth = credential.registry, _auth(credential)
+    entries, notices = _renewed(document, host, auth, spared)
     sections = (*document.before, *document.after)
-    if added and not document.entries and not any(_names_a_helper(each) for each in sections):
-        notices.add(Notice.FIRST_ENTRY)
-    entries += added
-    notices |= shadows(sections, auths)
+    if not any(entry.key == host for entry in entries):
+        if not document.entries and not any(_names_a_helper(each) for each in sections):
+            notices.add(Notice.FIRST_ENTRY)
+        entries.append(_entry(document.layout, host, auth))
+    notices |= shadows(sections, host)
     if any(is_broken(entry.value) for entry in entries):
         notices.add(Notice.BROKEN_FOREIGN_ENTRY)
     if not all(fits(each.value, SECTIONS.get(each.key.casefold())) for each in sections):
@@ -179,16 +177,15 @@ def _is_foreign(entry: Member, ours: Collection[Digest]) -> bool:
 
 
 def _renewed(
-    document: Document, auths: Mapping[str, str], spared: Collection[Digest] | None
+    document: Document, host: RegistryHost, auth: str, spared: Collection[Digest] | None
 ) -> tuple[list[Member], set[Notice]]:
-    """The entries, those of our hosts as they should be, and what there is to say of them."""
+    """The entries, those of our host as they should be, and what there is to say of them."""
     entries: list[Member] = []
     notices = set(document.notices)
     met = set()
     for entry in document.entries:
-        host, form = aim(entry.key)
-        auth = auths.get(host)
-        if auth is None:
+        aimed, form = aim(entry.key)
+        if aimed != host:
             entries.append(entry)
         elif form is Form.PATH or _is_spared(entry, form, spared):
             entries.append(entry)
@@ -221,7 +218,7 @@ def _entry(layout: Layout, key: str, auth: str) -> Member:
 
 def _bounded(data: bytes) -> bytes:
     if len(data) > MAX_BYTES:
-        raise MalformedDocument(Reason.TOO_LARGE, "it is, or would be, larger than 1 MiB")
+        raise FileFailure(Reason.TOO_LARGE, "it is, or would be, larger than 1 MiB")
     return data
 
 

@@ -5,29 +5,26 @@ What each client does about which was measured with the clients themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from lightkeeper.core.json_document import Member
 from lightkeeper.core.notices import Notice
 
 
-def shadows(sections: Sequence[Member], hosts: Collection[str]) -> set[Notice]:
-    """What these sections of a document mean for the entries of `hosts`.
+def shadows(sections: Sequence[Member], host: str) -> set[Notice]:
+    """What these sections of a document mean for the entry of `host`.
 
     A helper of the host itself goes before the store of all. Only the bare host counts as its key,
     except to crane, and an empty one opts out of the store, except to crane and docker-py.
     """
     store, helpers = _named(sections)
-    found = set()
-    for host in hosts:
-        helper = helpers.get(host)
-        if helper == "":
-            found.add(Notice.EMPTY_HELPER)
-        elif isinstance(helper, str):
-            found.add(Notice.HELPER_SHADOWS)
-        elif store:
-            found.add(Notice.STORE_SHADOWS)
-    return found
+    match helpers.get(host):
+        case "":
+            return {Notice.EMPTY_HELPER}
+        case str():
+            return {Notice.HELPER_SHADOWS}
+        case _:
+            return {Notice.STORE_SHADOWS} if store else set()
 
 
 def _named(sections: Sequence[Member]) -> tuple[str, dict[str, object]]:

@@ -13,22 +13,13 @@ from typing import Final, NoReturn
 
 from msgspec import Struct
 
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 
 _WHITE: Final = " \t\n\r"
 _OPENING: Final = re.compile(r"[ \t\n\r]*\{([ \t\n\r]*)")
 _COLON: Final = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
 _NEXT: Final = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
-
-
-class MalformedDocument(ValueError):  # noqa: N818  # says what was found, as `reason` does
-    """A document that is left as it is. Nothing that hangs on to it holds any of its content."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        """A sentence about the document that quotes nothing of it."""
 
 
 class Member(Struct, frozen=True, eq=False):
@@ -81,7 +72,7 @@ class JsonObject(Struct, frozen=True, eq=False):
 def read(text: str) -> JsonObject:
     """Take apart the object that `text` is; white space and `null` are an empty one.
 
-    `MalformedDocument` for all else, NaN and Infinity included, which only Python takes for JSON.
+    `FileFailure` for all else, NaN and Infinity included, which only Python takes for JSON.
     """
     bare = text.strip(_WHITE)
     if not bare or bare == "null":
@@ -96,7 +87,7 @@ def read(text: str) -> JsonObject:
         detail = "it holds NaN or Infinity, which are not JSON"
     # Raised out here because an exception keeps the one that was being handled, `from None` or not,
     # and a JSONDecodeError keeps the whole document.
-    raise MalformedDocument(Reason.MALFORMED, detail)
+    raise FileFailure(Reason.MALFORMED, detail)
 
 
 def _read(text: str) -> JsonObject:

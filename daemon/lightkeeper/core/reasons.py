@@ -74,27 +74,33 @@ class Failing(Struct, frozen=True, kw_only=True):
     advice: str
     """One sentence: what it means and what to do."""
     caps: Caps = _REST
+    passes: bool = False
+    """Whether waiting may mend it; else a person must act, and its line is an error."""
 
 
 RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
     {
         Reason.THROTTLED: Failing(
             advice="Lightsail asks this account to call less often; Lightkeeper waits, look for"
-            " other callers of CreateContainerServiceRegistryLogin if it lasts."
+            " other callers of CreateContainerServiceRegistryLogin if it lasts.",
+            passes=True,
         ),
         Reason.SERVICE_ERROR: Failing(
             advice="Lightsail itself failed; Lightkeeper tries again, look at the AWS health"
-            " dashboard if it lasts."
+            " dashboard if it lasts.",
+            passes=True,
         ),
         Reason.NETWORK: Failing(
             advice="Lightsail could not be reached; check name resolution, routes and firewalls"
             " from this host to the endpoint.",
             caps=_SOON,
+            passes=True,
         ),
         Reason.TIMEOUT: Failing(
             advice="No complete answer came in time; check the network path, proxy and resolver"
             " between this host and the endpoint.",
             caps=_SOON,
+            passes=True,
         ),
         Reason.TLS: Failing(
             advice="No trusted connection can be made; check the endpoint's certificate and this"
@@ -103,7 +109,8 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.PROXY: Failing(
             advice="The proxy cannot be used, or refused the connection; check HTTPS_PROXY (an"
-            " http:// or https:// URL, no SOCKS), its login and NO_PROXY."
+            " http:// or https:// URL, no SOCKS), its login and NO_PROXY.",
+            passes=True,
         ),
         Reason.ACCESS_DENIED: Failing(
             advice="The AWS identity may not do this; allow it the IAM action"
@@ -131,6 +138,7 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
             advice="The instance metadata service did not answer; in a container the instance's"
             " metadata hop limit must be 2 or more, and NO_PROXY must hold 169.254.169.254.",
             caps=_SOON,
+            passes=True,
         ),
         Reason.CLOCK_SKEW: Failing(
             advice="AWS refuses the signature because this host's clock is wrong; set the clock and"
@@ -142,7 +150,8 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.REGION_SETUP_IN_PROGRESS: Failing(
             advice="AWS is still setting this region up for the account; Lightkeeper waits, it"
-            " takes minutes."
+            " takes minutes.",
+            passes=True,
         ),
         Reason.NOT_FOUND: Failing(
             advice="Lightsail found nothing to log in to; check region, account and endpoint_url."
@@ -154,7 +163,8 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.INVALID_RESPONSE: Failing(
             advice="The answer is not a usable registry login; check that endpoint_url is Lightsail"
-            " and that no captive portal or proxy answers instead."
+            " and that no captive portal or proxy answers instead.",
+            passes=True,
         ),
         Reason.REDIRECTED: Failing(
             advice="The endpoint sent the request elsewhere and Lightkeeper does not follow, since"
@@ -162,11 +172,13 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.NOT_NEWER: Failing(
             advice="Lightsail answered with a login that expires no later than the one in use; that"
-            " one stays, check that nothing on the way caches answers."
+            " one stays, check that nothing on the way caches answers.",
+            passes=True,
         ),
         Reason.REGISTRY_REJECTED: Failing(
             advice="The registry refuses the new login and not the one in use, so that one stays;"
-            " check that endpoint and registry belong together."
+            " check that endpoint and registry belong together.",
+            passes=True,
         ),
         Reason.SUPERSEDED: Failing(
             advice="The registry refuses a login that it took before, again within the hour:"
@@ -179,6 +191,9 @@ RENEWAL: Final[Mapping[Reason, Failing]] = MappingProxyType(
     }
 )
 """Why an attempt fails."""
+
+OF_VERIFICATION: Final = frozenset({Reason.SUPERSEDED})
+"""Those of them that are no end of an attempt: a question to the registry brought them."""
 
 DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
     {
@@ -195,10 +210,12 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.IO_ERROR: Failing(
             advice="The disk or network file system failed; check the kernel log, the old file is"
-            " untouched."
+            " untouched.",
+            passes=True,
         ),
         Reason.TIMEOUT: Failing(
-            advice="The file system did not answer in time; check a hanging network mount."
+            advice="The file system did not answer in time; check a hanging network mount.",
+            passes=True,
         ),
         Reason.MALFORMED: Failing(
             advice="The file is not a Docker config that clients could read, so it is left as it"
@@ -221,11 +238,13 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.CONTENDED: Failing(
             advice="Another program rewrites the file without a pause; Lightkeeper tries again,"
-            " find out who it is if it lasts."
+            " find out who it is if it lasts.",
+            passes=True,
         ),
         Reason.CONFLICT: Failing(
-            advice="The place holds a credential for this registry that Lightkeeper did not write;"
-            " remove it, or set if_foreign: replace."
+            advice="The place holds a credential for this registry that is not this login's to"
+            " replace. If the detail names another login, give one of the two another path; else"
+            " Lightkeeper did not write it: remove it, or set if_foreign: replace."
         ),
         Reason.INTERNAL_ERROR: Failing(
             advice="Lightkeeper has a bug here; the traceback is in the log, please report it."
