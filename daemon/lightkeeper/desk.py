@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName
-from lightkeeper.core.moment import Moment
+from lightkeeper.core.moment import Moment, iso
 from lightkeeper.core.plan import is_backing_off, is_settled, next_renewal
-from lightkeeper.core.reasons import RENEWAL, Reason
+from lightkeeper.core.reasons import RENEWAL
 from lightkeeper.core.report import Report
-from lightkeeper.core.state import LoginState
+from lightkeeper.core.state import LoginState, failed_attempts
 from lightkeeper.core.status import as_document
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet
@@ -49,7 +49,7 @@ class Desk:
                 async for line in self._renew(request.get("logins")):
                     yield line
             case "settle":
-                await self._settle()
+                await settle(self._fleet, self._ear, self._clock, self._patience)
                 for document in self._documents():
                     yield document
             case _:
@@ -120,26 +120,27 @@ class Desk:
                 await self._ear.until(has_some)
         return ended
 
-    async def _settle(self) -> None:
-        """Wait until nothing is under way, as long as whoever asks can wait.
-
-        Somebody asks: after a failure the floor alone is waited for.
-        """
-        now = self._clock.now()
-        self._fleet.request_renewal(
-            [state.login for state in self._fleet.states if is_backing_off(state, now)]
-        )
-        self._fleet.ring()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.total_seconds()):
-                await self._ear.until(self._is_settled)
-
-    def _is_settled(self) -> bool:
-        now = self._clock.now()
-        return all(is_settled(state, now) and not state.requested for state in self._fleet.states)
-
     def _states(self) -> dict[LoginName, LoginState]:
         return {state.login: state for state in self._fleet.states}
+
+
+async def settle(fleet: Fleet, ear: Ear, clock: Clock, patience: timedelta = policy.SETTLE) -> None:
+    """Wait until nothing is under way, as long as whoever asks can wait.
+
+    Somebody asks: after a failure the floor alone is waited for. What is not done by the end of
+    `patience` shows in the report.
+    """
+
+    def is_so() -> bool:
+        now = clock.now()
+        return all(is_settled(state, now) for state in fleet.states)
+
+    now = clock.now()
+    fleet.request_renewal([state.login for state in fleet.states if is_backing_off(state, now)])
+    fleet.ring()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience.total_seconds()):
+            await ear.until(is_so)
 
 
 def _names(wanted: object) -> list[LoginName]:
@@ -155,9 +156,9 @@ def _waits(state: LoginState, now: Moment) -> Line:
 def _came(before: LoginState, after: LoginState) -> Line | None:
     """What came of an attempt in between; None if none has ended."""
     if after.renewals > before.renewals and after.held is not None:
-        expires = after.held.expires_at
-        return {"login": after.login, "expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
-    if _failures(after) > _failures(before) and after.failure is not None:
+        return {"login": after.login, "expires": iso(after.held.expires_at)}
+    failures = failed_attempts(after.renewal_failures)
+    if failures > failed_attempts(before.renewal_failures) and after.failure is not None:
         return {
             "login": after.login,
             "reason": after.failure.reason,
@@ -165,9 +166,3 @@ def _came(before: LoginState, after: LoginState) -> Line | None:
             "advice": RENEWAL[after.failure.reason].advice,
         }
     return None
-
-
-def _failures(state: LoginState) -> int:
-    """How many attempts have failed; that a login is superseded is said of none."""
-    counts = state.renewal_failures
-    return sum(counts[reason] for reason in counts if reason is not Reason.SUPERSEDED)

@@ -254,6 +254,15 @@ async def test_a_listener_beyond_loopback_tells_less(path: str, status: int) -> 
     assert SECURITY.items() <= dict(got.headers).items()
 
 
+async def test_beyond_loopback_a_probe_names_logins_and_reasons_alone() -> None:
+    """Each once, however many places: an output is called after its path, and a path tells."""
+    both = after(served(HERE, THERE), not_delivered(HOUR), not_delivered(HOUR, place=THERE))
+    async with serving(Daemon(report=an_hour_later(both)), host=EVERYWHERE) as port:
+        got = await ask(port, "/readyz?places=all", headers={"Host": "node-7.example:9780"})
+
+    assert json.loads(got.body)["failing"] == [{"login": "prod", "reason": "read_only"}]
+
+
 HOSTS = [
     *(("localhost", 200), ("LOCALHOST:9780", 200), ("127.0.0.1", 200), ("127.9.9.9:1", 200)),
     *(("[::1]", 200), ("[::1]:9780", 200)),

@@ -34,10 +34,17 @@ class Stream(StringIO):
 
 @contextmanager
 def logging_to(stream: TextIO, form: logs.Format = "json", level: str = "debug") -> Iterator[None]:
-    """Log there while the block lasts, and leave both libraries as they were."""
+    """Log there while the block lasts."""
+    with logging_kept():
+        logs.configure(form, level, stream)
+        yield
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """Leave both libraries as they were, whatever the block makes of them."""
     root = logging.getLogger()
     handlers, levels = root.handlers[:], _levels()
-    logs.configure(form, level, stream)
     try:
         yield
     finally:

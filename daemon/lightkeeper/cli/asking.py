@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import socket
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +13,11 @@ from typing import Any, Final
 from lightkeeper.cli import settings
 from lightkeeper.config.environment import Meant
 from lightkeeper.config.problem import ConfigErrors
+from lightkeeper.serve.peer import peer_of
 
 PATIENCE_SECONDS: Final = 150.0
 """For one line of an answer: longer than an attempt after its floor, and than a settling."""
 
-
-_CREDENTIALS: Final = struct.Struct("3i")
 _BY_HTTP: Final = (
     "; what `status` tells it tells everybody here at its listener, unless configured otherwise:"
     " curl -fsS http://127.0.0.1:9780/status"
@@ -139,15 +137,14 @@ def _connected(meant: Meant | None) -> socket.socket:
 
 def _owns(connection: socket.socket, state_dir: str) -> bool:
     """Whether who answers serves the state directory; also where that cannot be told."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    peer, _, _ = _CREDENTIALS.unpack(raw)
+    pid = peer_of(connection).pid
     try:
         owner = Path(state_dir, "lock").read_text(encoding="ascii").split(maxsplit=1)
     except FileNotFoundError:
         return False
     except (OSError, UnicodeDecodeError):
         return True
-    return not peer or not owner or owner[0] == str(peer)
+    return not pid or not owner or owner[0] == str(pid)
 
 
 def _candidates() -> Iterator[Path]:

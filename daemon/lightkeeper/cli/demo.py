@@ -48,7 +48,7 @@ class NotOursError(Exception):
 def run(args: argparse.Namespace) -> int:
     """Run simulator and daemon until stopped."""
     from lightkeeper.adapters.state_dir import StateDirTakenError
-    from lightkeeper.paths import FileFailure
+    from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.simulator import SetupError
 
     if args.lifetime < _SHORTEST:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lightkeeper.cli import asking, settings, store
@@ -21,12 +23,13 @@ from lightkeeper.core import policy
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.state_dir import StateDirTakenError
-    from lightkeeper.config.environment import Meant
     from lightkeeper.config.model import Config
 
 Document = dict[str, Any]
 
 _PAUSE: Final = timedelta(milliseconds=100)
+_NAMED: Final = 20
+"""Places in one sentence."""
 _STARTING: Final = timedelta(seconds=3)
 """How long a daemon that owns the state directory may take until it answers."""
 
@@ -44,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
-    from lightkeeper.paths import FileFailure
+    from lightkeeper.core.file_failure import FileFailure
 
     try:
-        document = _run(loaded.config, settings.configured(args))
+        document = _run(args, loaded.config)
     except asking.UnansweredError as exc:
         cannot("once", str(exc))
         return FAILED
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return _told(document)
 
 
-def _run(config: Config, daemon: Meant) -> Document:
+def _run(args: argparse.Namespace, config: Config) -> Document:
     """What this run came to, or a daemon; another run is waited for, and goes before."""
     from lightkeeper import app
     from lightkeeper.adapters.clock import pause
@@ -68,19 +71,28 @@ def _run(config: Config, daemon: Meant) -> Document:
 
     logs.configure(config.log.format, config.log.level, sys.stderr)
     unreadable = store.unreadable("once", "it costs one call")
+    left = partial(_left, args, config)
     waited = timedelta(0)
     while True:
         try:
-            return as_document(asyncio.run(app.once(config, FactRecorder(), unreadable)))
+            done = asyncio.run(app.once(config, FactRecorder(), unreadable, left))
+            return as_document(done)
         except StateDirTakenError as exc:
             owner = exc
         try:
-            return asking.whole(asking.ask(daemon, {"ask": "settle"}))
+            return asking.whole(asking.ask(settings.configured(args), {"ask": "settle"}))
         except asking.NotRunningError as exc:
             if waited >= (policy.SETTLE if owner.ends_soon else _STARTING):
                 raise asking.UnansweredError(_owned(config, owner)) from exc
         pause(_PAUSE)
         waited += _PAUSE
+
+
+def _left(args: argparse.Namespace, config: Config, login: str, places: Sequence[str]) -> None:
+    """Say that places are served no more, and what takes our entries out of them."""
+    command = settings.whole(args, config, "withdraw", login)
+    named = ", ".join(places[:_NAMED]) + (", …" if len(places) > _NAMED else "")
+    cannot("once", f"{login} serves {named} no more, and its entries stay there until {command}")
 
 
 def _owned(config: Config, owner: StateDirTakenError) -> str:

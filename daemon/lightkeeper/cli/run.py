@@ -32,12 +32,9 @@ def run(args: argparse.Namespace) -> int:
         return MISUSED
     from lightkeeper import app
     from lightkeeper.adapters.state_dir import StateDirTakenError
-    from lightkeeper.paths import FileFailure
+    from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.serve.control import ControlSocketTakenError
-    from lightkeeper.telemetry import logs
 
-    log = loaded.config.log
-    logs.configure(log.format, log.level, sys.stdout)
     config = loaded.config
     try:
         withdrawal = partial(settings.whole, args, config, "withdraw")

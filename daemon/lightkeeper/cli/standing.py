@@ -62,7 +62,7 @@ def lines(login: Mapping[str, Any]) -> Iterator[Line]:
         said = f"{failure['reason']}: {failure['detail']}"
         yield Line(f"failing since {failure['since']}: {said}", Tone.WRONG)
         yield Line(failure["advice"])
-        yield Line(f"next attempt {login['next_attempt']}", Tone.QUIET)
+        yield Line(attempt(login), Tone.QUIET)
     for place in places(login):
         until = place["expires"]
         text = f"{place['place']}  [{place['state']}]"
@@ -70,6 +70,11 @@ def lines(login: Mapping[str, Any]) -> Iterator[Line]:
             text += f"  holds a login until {until}" if until else "  holds none of ours"
         yield Line(text, _PLACES[place["state"]])
         yield from about(place)
+
+
+def attempt(login: Mapping[str, Any]) -> str:
+    """When the next attempt begins, and why."""
+    return f"next attempt {login['next_attempt']}: {WHY[login['next_attempt_why']]}"
 
 
 def places(login: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

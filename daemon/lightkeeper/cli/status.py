@@ -12,7 +12,7 @@ from typing import Any
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.standing import WHY, lines, mark
+from lightkeeper.cli.standing import attempt, lines, mark
 from lightkeeper.cli.words import cannot, is_painted, told
 from lightkeeper.config.problem import ConfigErrors
 
@@ -92,7 +92,7 @@ def _write(login: Document) -> None:
 
 
 def _more(login: Document) -> list[str]:
-    lines = [f"next attempt {login['next_attempt']}: {WHY[login['next_attempt_why']]}"]
+    lines = [] if login["failure"] else [attempt(login)]  # which is said of a failure anyway
     if failed := login["consecutive_failures"]:
         attempts = "1 attempt" if failed == 1 else f"{failed} attempts"
         lines.append(f"{attempts} failed since the last success")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
-import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final
+
+from lightkeeper.serve.peer import peer_of
 
 Request = Mapping[str, object]
 Line = Mapping[str, object]
@@ -20,7 +20,6 @@ Line = Mapping[str, object]
 _LONGEST: Final = 64 * 1024
 _PATIENCE: Final = 10.0
 _AT_ONCE: Final = 16
-_CREDENTIALS: Final = struct.Struct("3i")
 
 
 class ControlSocketTakenError(Exception):
@@ -101,10 +100,7 @@ async def _left(reader: asyncio.StreamReader) -> None:
 
 
 def _is_allowed(writer: asyncio.StreamWriter) -> bool:
-    peer = writer.get_extra_info("socket")
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(raw)
-    return uid in (0, os.geteuid())
+    return peer_of(writer.get_extra_info("socket")).uid in (0, os.geteuid())
 
 
 async def _is_answered(path: Path) -> bool:

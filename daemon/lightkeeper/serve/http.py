@@ -1,8 +1,9 @@
 """Metrics and probes over HTTP. Nothing that is asked here changes anything.
 
-A listener beyond loopback tells less: /status names paths and people. A connection is one request
-and one answer within a deadline, no body is read, and there are only so many connections: nobody
-who sends or reads slowly can hold what renewals need.
+A listener beyond loopback tells less: there is no /status, which names paths and people, and
+/readyz names logins and reasons alone. A connection is one request and one answer within a
+deadline, no body is read, and there are only so many connections: nobody who sends or reads slowly
+can hold what renewals need.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from aiohttp import hdrs, web
+from msgspec import to_builtins
 
 from lightkeeper.core.credential import is_loopback
 from lightkeeper.core.report import Report, unready
@@ -133,20 +135,12 @@ class Web:
 
     def _readiness(self, look: Look, every_place: bool) -> web.Response:  # noqa: FBT001 - as above
         wrong = unready(look(), every_place=every_place)
-        body = {
-            "ready": not wrong,
-            "failing": [
-                {
-                    "login": one.login,
-                    "output": one.output,
-                    "place": one.place,
-                    "reason": one.reason,
-                    **({"sentence": one.sentence} if self._is_local else {}),
-                }
-                for one in wrong
-            ],
-        }
-        return _json(body, status=503 if wrong else 200)
+        if self._is_local:
+            failing = [to_builtins(one) for one in wrong]
+        else:
+            told = dict.fromkeys((one.login, one.reason) for one in wrong)
+            failing = [{"login": login, "reason": reason} for login, reason in told]
+        return _json({"ready": not wrong, "failing": failing}, status=503 if wrong else 200)
 
 
 class _Connection(web.RequestHandler):

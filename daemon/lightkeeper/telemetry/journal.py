@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TextIO
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import structlog
 
@@ -13,22 +13,7 @@ from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.reasons import Reason
 from lightkeeper.telemetry import logs
-
-EVENTS: Final[Mapping[str, tuple[str, str]]] = {
-    "daemon_started": ("info", "The daemon begins, with this configuration."),
-    "daemon_ready": ("info", "Every login is kept from now on."),
-    "daemon_surprised": ("error", "A bug was caught in what all logins share; they are kept on."),
-    "daemon_stopping": ("info", "A signal ends the daemon; writes in progress are let finish."),
-    "config_warning": ("warning", "A setting works and is dangerous."),
-    "config_reloaded": ("info", "The new configuration is in force."),
-    "config_rejected": ("error", "The new configuration has errors; the old one runs on."),
-    "restart_needed": ("warning", "A setting that changed takes effect with the next start."),
-    "listener_failed": ("error", "Metrics are not served; logins are kept, and it is tried again."),
-    "watch_blind": ("warning", "A change there is found by the poll, up to a minute later."),
-    "places_left": ("warning", "Places are served no more; our entries stay until withdrawn."),
-    "state_unreadable": ("warning", "A saved state cannot be used; its login costs one call."),
-}
-"""Event, level and meaning."""
+from lightkeeper.telemetry.events import OWN_EVENTS
 
 
 class Journal:
@@ -36,7 +21,7 @@ class Journal:
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: logs.Stream,
         withdrawal: Callable[[str], str] = "lightkeeper withdraw {}".format,
     ) -> None:
         """`withdrawal` gives the command that takes a login's entries out."""
@@ -113,12 +98,17 @@ class Journal:
         """Its login starts anew."""
         _log("state_unreadable", login=login, detail=detail)
 
+    @staticmethod
+    def lines_lost(count: int) -> None:
+        """In place of them; from any thread."""
+        _log("lines_lost", count=count)
+
     def _warn(self, warnings: Iterable[object]) -> None:
         for warning in warnings:
             _log("config_warning", problem=str(warning))
 
 
 def _log(event: str, **fields: Any) -> None:  # noqa: ANN401 - what a line tells is its own affair
-    level, _ = EVENTS[event]
+    level = OWN_EVENTS[event].level
     write: Callable[..., object] = getattr(structlog.get_logger(), level)
     write(event, **fields)

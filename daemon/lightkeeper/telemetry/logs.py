@@ -21,6 +21,7 @@ import structlog  # noqa: E402
 from structlog.typing import EventDict, Processor  # noqa: E402
 
 from lightkeeper.telemetry.console import ConsoleLines  # noqa: E402
+from lightkeeper.telemetry.writer import Writer  # noqa: E402
 
 if _rich is None:
     del sys.modules["rich"]
@@ -51,8 +52,10 @@ _LEVELS: Final = {
 
 Format = Literal["auto", "console", "json"]
 
+Stream = TextIO | Writer
 
-def configure(form: Format, level: str, stream: TextIO) -> None:
+
+def configure(form: Format, level: str, stream: Stream) -> None:
     """Log to `stream` from now on; may be called again.
 
     `auto` is for people on a terminal, where NO_COLOR is respected, and JSON elsewhere.
@@ -92,7 +95,7 @@ def _bridge(shared: list[Processor], renderers: list[Processor], level: int, lin
 class _Lines:
     """Writes a line at a time; a full disk or a reader that is gone stops no renewal."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._encoding = stream.encoding or "utf-8"
 
@@ -105,7 +108,7 @@ class _Lines:
     debug = info = warning = error = write
 
 
-def _console(stream: TextIO) -> list[Processor]:
+def _console(stream: Stream) -> list[Processor]:
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     lines = ConsoleLines(colors=stream.isatty() and not is_plain)
     return [structlog.processors.format_exc_info, _bounded, lines]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import ssl
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from aiohttp import ClientResponse
+from botocore.httpsession import get_cert_path
 
 from lightkeeper.adapters.lightsail import SharedAws
 from lightkeeper.adapters.lightsail.guard import MAX_BODY_BYTES, guarded_session
@@ -165,6 +168,22 @@ async def test_clients_share_one_ssl_context(tmp_path: Path) -> None:
     assert first[0].verify_mode is ssl.CERT_REQUIRED
     assert first[0].check_hostname
     assert _contexts(guarded_session()(verify=trusted)) is not first
+
+
+def test_what_was_read_of_certificates_before_they_were_replaced_is_not_kept(
+    tmp_path: Path,
+) -> None:
+    """A megabyte each: a bundle that something writes anew each day would fill the memory."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path(get_cert_path(verify=True)).read_bytes())
+    session = guarded_session()(verify=str(bundle))
+    first = weakref.ref(_contexts(session)[0])
+
+    os.utime(bundle, (1, 1))
+    latest = _contexts(session)
+
+    assert first() is None
+    assert _contexts(session) is latest
 
 
 async def test_certificates_that_were_replaced_are_read_again(

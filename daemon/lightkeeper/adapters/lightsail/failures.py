@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, HTTPClientError, InvalidConfigError
 from botocore.parsers import ResponseParserError
 from msgspec.structs import replace
 
+from lightkeeper.adapters.lightsail.data import OPERATION
 from lightkeeper.adapters.lightsail.details import (
     CONTROL_CHARACTER,
     detail_of,
@@ -23,7 +24,6 @@ from lightkeeper.core.answer import Refusal
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.reasons import Reason
 
-_OPERATION: Final = "CreateContainerServiceRegistryLogin"
 _TOLERATED: Final = timedelta(minutes=5)
 """By how much AWS lets a signature be off."""
 
@@ -97,7 +97,7 @@ def _answered(exc: ClientError, seen: Moment) -> Refusal:
     clock = None if date is None else ServerClock(at=date, seen=seen)
     reason = _reason_of_answer(code, message, meta.get("HTTPStatusCode", 0), clock)
     shown = f"status {code}" if code.isdigit() else code
-    words = [shown] if exc.operation_name == _OPERATION else [exc.operation_name, shown]
+    words = [shown] if exc.operation_name == OPERATION else [exc.operation_name, shown]
     if reason in _SAYS_WHY and not code.isdigit() and message:
         words.append(message)
     if reason is Reason.CLOCK_SKEW and clock is not None:

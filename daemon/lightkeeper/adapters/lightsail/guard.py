@@ -85,7 +85,8 @@ class _GuardedResponse(aiohttp.ClientResponse):
 class _GuardedSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore ships no types
     """One client's session."""
 
-    _contexts: dict[_ContextKey, _Contexts]
+    _contexts: dict[_ContextKey, tuple[int, _Contexts]]
+    """With the time of the CA file when it was read; a megabyte each, so none of before is kept."""
     _scheme = "https"
 
     async def send(self, request: Any) -> Any:  # noqa: ANN401 - as inherited
@@ -126,20 +127,21 @@ class _GuardedSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore ship
         trusted = get_cert_path(self._verify) if self._verify else None
         try:
             changed = Path(trusted).stat().st_mtime_ns if trusted else 0
-            key = (trusted, changed, self._cert_file, self._key_file, proxy_url)
-            if key not in self._contexts:
-                self._contexts[key] = super()._build_ssl_contexts(proxy_url)
+            key = (trusted, self._cert_file, self._key_file, proxy_url)
+            read_at, contexts = self._contexts.get(key, (None, None))
+            if contexts is None or read_at != changed:
+                contexts = super()._build_ssl_contexts(proxy_url)
+                self._contexts[key] = changed, contexts
         except OSError as exc:  # an SSLError is one too
             said = "holds no certificate" if isinstance(exc, ssl.SSLError) else exc.strerror
             message = f"the CA file {exc.filename or trusted}: {said or type(exc).__name__}"
             raise UnusableCertificatesError(message) from exc
-        return self._contexts[key]
+        return contexts
 
 
 def guarded_session() -> type[AIOHTTPSession]:
     """A class of sessions that share their SSL contexts."""
-    contexts: dict[_ContextKey, _Contexts] = {}
-    members: dict[str, Any] = {"_contexts": contexts}
+    members: dict[str, Any] = {"_contexts": {}}
     return type("GuardedSession", (_GuardedSession,), members)
 
 
