@@ -7,28 +7,33 @@ import asyncio
 import pytest
 
 from lightkeeper.core.facts import ClockStepped, LoginFact
+from lightkeeper.core.failure import Failure
+from lightkeeper.core.failure import failed as failure_of
+from lightkeeper.core.reasons import Reason
 from lightkeeper.ear import Ear
-from tests.core.making import requested
+from tests.core.making import at, failed, requested
 from tests.fakes.edge import Notebook, turns
 
 
 class Torn(Notebook):
-    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+    def record(
+        self, fact: LoginFact | ClockStepped, *, news: bool, failure: Failure | None = None
+    ) -> None:
         raise LookupError
 
 
 async def test_a_fact_reaches_the_recorder_and_wakes_all_who_wait() -> None:
     notebook = Notebook()
     ear = Ear(notebook)
-    fact = requested()
+    fact, failure = failed(), failure_of(None, Reason.NETWORK, "no route", at())
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(3):
             tasks.create_task(ear.until(lambda: bool(notebook.facts)), name=f"waits:{number}")
         await turns()
-        ear.record(fact, news=True)
+        ear.record(fact, news=True, failure=failure)
 
-    assert notebook.facts == [fact]
+    assert (notebook.facts, notebook.failures) == ([fact], [failure])
 
 
 async def test_who_waits_for_what_is_so_does_not_wait() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from lightkeeper.core.facts import ClockStepped, LoginFact
+from lightkeeper.core.failure import Failure
 from lightkeeper.ports import Recorder
 
 Fact = LoginFact | ClockStepped
@@ -18,17 +19,17 @@ class Ear:
         self._recorder = recorder
         self._stirred = asyncio.Event()
 
-    def record(self, fact: Fact, *, news: bool) -> None:
+    def record(self, fact: Fact, *, news: bool, failure: Failure | None = None) -> None:
         """Hand `fact` on."""
         try:
-            self._recorder.record(fact, news=news)
+            self._recorder.record(fact, news=news, failure=failure)
         finally:
             self.stir()
 
     def stir(self) -> None:
         """Something has changed, though no fact tells it."""
         self._stirred.set()
-        self._stirred = asyncio.Event()
+        self._stirred.clear()
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until `is_so`; asked now, and again after whatever happens."""

@@ -85,20 +85,19 @@ class SimAlarm:
             return
         self.beat_at = self.clocks.loop.virtual
         self.on_beat()
-        for name in tuple(self.set_at):
-            self._arm(name)
+        if self.beat_at + _PACE >= self._all_until:
+            for name in tuple(self.set_at):
+                self._disarm(name)
+                self._arm(name)
         for ring in tuple(self.rings.values()):
             ring()
         self._schedule_beat()
 
     def _arm(self, name: LoginName) -> None:
-        self._disarm(name)
         loop = self.clocks.loop
-        delay = (self.set_at[name] - self.clocks.now().wall).total_seconds()
-        at = loop.virtual + max(0.0, delay)
-        beat = _beat_after(loop.virtual)
-        # Where no beat is left out, one that comes first arms anew.
-        if not beat < min(at, self._all_until):
+        at = loop.virtual + max(0.0, (self.set_at[name] - self.clocks.now().wall).total_seconds())
+        # Where no beat is left out, the keeper sets it anew at one that comes first.
+        if not _beat_after(loop.virtual) < min(at, self._all_until):
             self._timers[name] = loop.call_at(at, self._ring, name)
 
     def _ring(self, name: LoginName) -> None:

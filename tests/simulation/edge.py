@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from lightkeeper.core.facts import ClockStepped, LoginFact
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 from tests.simulation.world import Life
@@ -55,7 +56,9 @@ class SimRecorder:
     machine: Machine
     life: Life
 
-    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+    def record(
+        self, fact: LoginFact | ClockStepped, *, news: bool, failure: Failure | None = None
+    ) -> None:
         if self.life.is_over or isinstance(fact, ClockStepped):
             return
         try:

@@ -99,9 +99,8 @@ class Ledger:
                 self._renewal_failed(name, reason)
             case facts.Delivered():
                 self._delivered(fact)
-            case facts.DeliveryFailed(login=name, place=place, reason=reason):
-                self._failed(place.name, reason)
-                self._counts[name]["delivery_failures", place.output, reason] += 1
+            case facts.DeliveryFailed():
+                self._not_delivered(fact)
             case facts.StateNotSaved(login=name, reason=reason):
                 self._failed(self._machine.state_file(name), reason)
             case facts.Drifted():
@@ -129,19 +128,20 @@ class Ledger:
         for path, reason in +self._failures:
             self._blame(f"nobody told that {path} failed with {reason}")
 
-    def _compare(self, name: LoginName, where: str, shown: Counter[Key]) -> None:
+    def _compare(self, name: LoginName, where: str, shown: Mapping[Key, int]) -> None:
         counted = self._counts[name]
-        if shown != counted:
-            wrong = sorted(key for key in shown | counted if shown[key] != counted[key])
-            told = ", ".join(f"{' '.join(key)} {shown[key]} not {counted[key]}" for key in wrong)
+        # What was not counted may be shown as zero, and need not be.
+        if {key: n for key, n in shown.items() if n} != counted:
+            both = ((key, shown.get(key, 0), counted[key]) for key in sorted({*shown, *counted}))
+            told = ", ".join(f"{' '.join(key)} {n} not {was}" for key, n, was in both if n != was)
             self._blame(f"{where} of {name} has {told}")
 
     def _renewal_failed(self, name: LoginName, reason: Reason) -> None:
         if reason is not Reason.SUPERSEDED:
             self._ended(name, reason)
+            self._counts[name]["renewals", "failure"] += 1
         elif self._machine.lightsails[name].is_accepted(self._machine.judge.held.get(name)):
             self._blame(f"{name} is superseded, though what it holds is accepted")
-        self._counts[name]["renewals", "failure"] += 1
         self._counts[name]["renewal_failures", reason] += 1
 
     def _ended(self, name: LoginName, told: Reason | None) -> None:
@@ -186,8 +186,18 @@ class Ledger:
         if not is_first and edited < self._confirmed.get((name, place.name), 0.0):
             self._blame(f"{place.name} is told {fact.cause}, and nobody touched it")
         self._drifts[name, place.name] = fact
-        if fact.cause is Cause.REPLACED and self._machine.report_foreign:
-            self._counts[name]["delivery_failures", place.output, Reason.CONFLICT] += 1
+
+    def _not_delivered(self, fact: facts.DeliveryFailed) -> None:
+        name, place, reason = fact.login, fact.place, fact.reason
+        self._counts[name]["delivery_failures", place.output, reason] += 1
+        if reason is not Reason.CONFLICT:
+            self._failed(place.name, reason)
+            return
+        # A conflict is no fault: a stranger's credential was found, and is to stay.
+        drift = self._drifts.get((name, place.name))
+        is_foreign = drift is not None and drift.cause is Cause.REPLACED
+        if not (is_foreign and self._machine.report_foreign):
+            self._blame(f"{place.name} is told in conflict, and is not")
 
     def _causes(self, name: LoginName, place: Place) -> list[Cause]:
         """What somebody else did to our entry, by what an outsider sees there."""
@@ -214,9 +224,9 @@ class Ledger:
         self._machine.judge.blame(f"counted: {what}")
 
 
-def _reported(login: LoginReport) -> Counter[Key]:
+def _reported(login: LoginReport) -> dict[Key, int]:
     failures = login.renewal_failures
-    counts = Counter[Key]({("renewal_failures", reason): n for reason, n in failures.items()})
+    counts: dict[Key, int] = {("renewal_failures", reason): n for reason, n in failures.items()}
     counts["renewals", "success"] = login.renewals
     counts["renewals", "failure"] = sum(failures.values())
     for output in login.outputs:

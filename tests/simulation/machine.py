@@ -8,7 +8,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from operator import attrgetter
 from random import Random
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginFact, LoginName, OutputName
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.report import Report, report
@@ -26,7 +28,7 @@ from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.files import Files
 from lightkeeper.fleet import Fleet, Kept
-from lightkeeper.paths import FileFailure, Paths
+from lightkeeper.paths import Paths
 from lightkeeper.ports import Clock, World
 from tests.fakes.disk import UID, Disk, Inode, failing
 from tests.simulation.alarm import SimAlarm
@@ -192,6 +194,7 @@ class Machine:
         """What was saved; where nothing can be read, the daemon ends and is started again."""
         while True:
             self.errnos.clear()
+            store.sweep()
             try:
                 saved, unreadable = store.load()
             except FileFailure as exc:
@@ -376,10 +379,9 @@ class Machine:
 
     def heard(self, fact: LoginFact, *, news: bool) -> None:
         """The daemon tells something."""
-        kind = type(fact).__name__
+        kind, word_of = _told_as(type(fact))
         self.met[kind] += 1
-        word = getattr(fact, "reason", getattr(fact, "cause", getattr(fact, "why", "")))
-        self.traces[fact.login].update(f"{kind} {fact.at.boot} {word} {news}".encode())
+        self.traces[fact.login].update(f"{kind} {fact.at.boot} {word_of(fact)} {news}".encode())
         self.judge.heard(fact)
         # The end of a fault of the disk stirs by itself; all else is tried again at a heartbeat.
         if isinstance(fact, facts.DeliveryFailed) and self.disk_fault in ("", "flaky"):
@@ -393,6 +395,15 @@ class Machine:
         exc = main.exception()
         if exc is not None and not is_killed(exc):
             raise exc
+
+
+@cache
+def _told_as(kind: type[LoginFact]) -> tuple[str, Callable[[LoginFact], str]]:
+    """The name of a kind of fact, and what gets its word."""
+    for word in ("reason", "cause", "why"):
+        if word in kind.__struct_fields__:
+            return kind.__name__, attrgetter(word)
+    return kind.__name__, lambda _: ""
 
 
 def is_killed(exc: BaseException | None) -> bool:

@@ -25,8 +25,8 @@ BEATS_ONE_IN = 50
 _BEATING = 11
 """Which of them. Each poll costs as much as there are places: these have one, or two."""
 BEATING_DAYS = 3.0
-"""For how long it does, if nobody asks for more: 17,280 heartbeats. Each day of it costs as much as
-a month without."""
+"""For how long it does in a thousand years, if nobody asks for more: 17,280 heartbeats. Each day of
+it costs as much as a month without."""
 ROOT = Path(__file__).parents[2]
 
 
