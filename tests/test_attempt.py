@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+from msgspec.structs import replace
+
 from lightkeeper.attempt import Proven, Source
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Secret, digest_of
@@ -39,6 +42,14 @@ async def test_a_refusal_is_handed_on_as_it_came() -> None:
     refusal = Refusal(reason=Reason.THROTTLED, detail="slow down", retry_after=HOUR)
 
     assert await renewed(refusal, HELD) is refusal
+
+
+async def test_an_answer_with_half_a_character_is_no_credential() -> None:
+    """Nothing could send it, save it, or name it by its digest."""
+    outcome = await renewed(replace(answer_at(6 * HOUR), password=Secret("\ud800x")), HELD)
+
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason is Reason.INVALID_RESPONSE
 
 
 async def test_an_answer_that_cannot_be_believed_is_no_credential() -> None:
@@ -82,6 +93,19 @@ async def test_it_is_taken_when_the_registry_refuses_the_one_in_use() -> None:
 
     assert isinstance(outcome, Proven)
     assert outcome.verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("opinion", [Verdict.REJECTED, Verdict.INCONCLUSIVE])
+async def test_it_is_not_taken_when_the_registry_does_not_take_it_either(opinion: Verdict) -> None:
+    """A registry that refuses everything for a while must not cost hours of a login."""
+    source, edge = an_attempt(answer_at(6 * HOUR, lifetime=HOUR))
+    edge.verifier.verdicts[HELD.digest] = Verdict.REJECTED
+    edge.verifier.verdicts[digest_of("AWS", Secret("simulated-1"))] = opinion
+
+    outcome = await source.renew(HELD, verify=True)
+
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason is Reason.NOT_NEWER
 
 
 async def test_it_is_taken_when_the_one_in_use_is_dead() -> None:

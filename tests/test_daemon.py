@@ -392,12 +392,14 @@ async def test_once_all_logins_have_settled_what_lives_is_spared_collections(
 async def test_while_a_login_has_not_settled_nothing_is_spared_collections(tmp_path: Path) -> None:
     workers = Torn()
     with socket.create_server((LOOPBACK, 0)) as silent:
-        first = configured(tmp_path, lightsail=silent.getsockname()[1])
+        port = silent.getsockname()[1]
+        first = configured(tmp_path, lightsail=port)
+        second = configured(tmp_path, lightsail=port, place="other.json")
         async with running(first, edge_with(workers)) as here:
             await workers.is_watching.wait()
             gc.unfreeze()
             workers.is_watching.clear()
-            await here.reload(lambda: first, "config_reloaded")
+            await here.reload(lambda: second, "config_reloaded")
             await workers.is_watching.wait()
             await here.metric(SUCCESSFUL)
 

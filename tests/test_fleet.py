@@ -259,6 +259,32 @@ async def test_what_could_not_be_forgotten_is_forgotten_at_the_next_change() -> 
     assert set(scene.edge.store.kept) == {ONE}
 
 
+async def test_what_could_not_be_forgotten_is_said_and_tried_again_at_the_next_heartbeat() -> None:
+    """A password stays until then; said once, and again after an hour."""
+    scene = Scene()
+    fleet, notebook = scene.fleet(), scene.edge.notebook
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    async with running(fleet):
+        await notebook.until(facts.RoundEnded, 2)
+        scene.edge.store.failure = Failed(reason=Reason.IO_ERROR, detail="/s")
+        fleet.apply([scene.kept(ONE)])
+        await notebook.until(facts.StateNotSaved)
+        for span in (15 * SECOND, HOUR):
+            scene.edge.clock.passed += span
+            fleet.forget_again()
+            await turns()
+        scene.edge.store.failure = None
+        fleet.forget_again()
+        await turns()
+        fleet.forget_again()
+        await turns()
+
+    unsaved = notebook.of(facts.StateNotSaved, OTHER)
+    assert [notebook.news[notebook.facts.index(fact)] for fact in unsaved] == [True, False, True]
+    assert set(scene.edge.store.kept) == {ONE}
+
+
 async def test_a_bug_in_forgetting_one_login_ends_no_other() -> None:
     scene = Scene()
     fleet = scene.fleet()
@@ -287,6 +313,21 @@ async def test_a_place_that_was_removed_is_named() -> None:
         left = fleet.apply([scene.kept(ONE, place="/b")])
 
     assert left == [Left(login="one", places=(("files-one", "/a"),))]
+
+
+async def test_a_place_that_is_served_by_another_output_is_not_left() -> None:
+    """An output that is called otherwise delivers where it did."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE)])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        kept = scene.kept(ONE)
+        scene.outputs[ONE].name = OutputName("renamed")
+        left = fleet.apply([kept])
+
+    assert left == []
 
 
 async def test_a_login_that_never_came_leaves_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -9,11 +11,12 @@ from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
-from lightkeeper.core.facts import Place, Why
+from lightkeeper.core.facts import ClockStepped, LoginFact, OutputName, Place, Why
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed, Foreign, Pending
 from tests.core.making import FOREIGN, HOUR, LIFETIME, LOGIN, MINUTE, NONE, POLICY, SECOND
-from tests.fakes.edge import FakeOutput, running, turns
+from tests.fakes.edge import FakeOutput, Notebook, running, turns
 from tests.keeping import Scene
 
 NO_SPACE = Failed(reason=Reason.NO_SPACE, detail="/s: full")
@@ -283,6 +286,66 @@ async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_writt
     assert isinstance(drifted, facts.Drifted)
     assert (drifted.cause, drifted.digest) == (facts.Cause.REPLACED, FOREIGN)
     assert scene.output.held == {}
+
+
+async def test_what_somebody_put_there_meanwhile_and_must_stay_is_a_conflict(scene: Scene) -> None:
+    scene.output.replaces_foreign = False
+    scene.output.failures["/a/config.json"] = Foreign(digest=FOREIGN)
+
+    async with scene.keeping():
+        failed = await scene.edge.notebook.until(facts.DeliveryFailed)
+
+    assert isinstance(failed, facts.DeliveryFailed)
+    assert failed.reason is Reason.CONFLICT
+
+
+class Interrupted(Notebook):
+    """Something happens between the plan that begins a step and the step itself."""
+
+    kind: type[LoginFact]
+    act: Callable[[], None] | None = None
+
+    def record(
+        self, fact: LoginFact | ClockStepped, *, news: bool, failure: Failure | None = None
+    ) -> None:
+        super().record(fact, news=news, failure=failure)
+        if isinstance(fact, self.kind) and self.act:
+            asyncio.get_running_loop().call_soon(self.act)
+            self.act = None
+
+
+@pytest.mark.parametrize("kind", [facts.LookStarted, facts.DeliveryStarted])
+async def test_a_reload_between_a_plan_and_its_steps_is_no_bug(
+    scene: Scene, kind: type[LoginFact]
+) -> None:
+    """A step goes to the output for which it was planned."""
+    notebook = scene.edge.notebook = Interrupted()
+    keeper = scene.keeper()
+    other = FakeOutput(("/z/config.json",), name=OutputName("docker_config:/z"))
+    source = scene.edge.source(scene.issuer)
+
+    def reload() -> None:
+        keeper.adopting(POLICY, source, [other])()
+
+    notebook.kind, notebook.act = kind, reload
+    async with running(keeper):
+        await notebook.until(facts.RoundEnded)
+
+    assert notebook.of(facts.Surprised) == []
+    assert notebook.of(facts.DeliveryFailed) == []
+
+
+async def test_a_failure_is_told_with_how_often_it_came(scene: Scene) -> None:
+    refusal = Refusal(reason=Reason.NETWORK, detail="no route")
+    scene.issuer.answers = [refusal, refusal]
+
+    async with scene.keeping():
+        for count in (1, 2):
+            await scene.edge.notebook.until(facts.RenewalFailed, count)
+            scene.edge.pass_on(5 * MINUTE)
+
+    told = [failure for failure in scene.edge.notebook.failures if failure is not None]
+    assert [failure.count for failure in told] == [1, 2]
 
 
 async def test_another_policy_is_adopted_without_a_call(scene: Scene) -> None:

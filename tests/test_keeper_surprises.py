@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import ClockStepped, LoginFact, Place
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.history import History
 from lightkeeper.ports import Failed, Put
@@ -24,10 +25,12 @@ class TornNotebook(Notebook):
 
     torn: tuple[type[LoginFact], ...] = ()
 
-    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+    def record(
+        self, fact: LoginFact | ClockStepped, *, news: bool, failure: Failure | None = None
+    ) -> None:
         if any(isinstance(fact, kind) for kind in self.torn):
             raise LookupError
-        super().record(fact, news=news)
+        super().record(fact, news=news, failure=failure)
 
 
 class NoRound(History):

@@ -7,11 +7,23 @@ import pytest
 from lightkeeper.core import facts
 from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import Cause, LoginFact
+from lightkeeper.core.news import is_news
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 from lightkeeper.look import looked, places_of, seen_at, spared
 from lightkeeper.ports import Failed, Found, Pending
-from tests.core.making import FIRST, HERE, HOUR, LOGIN, OUTPUT, at, delivered_to, holding
+from tests.core.making import (
+    FIRST,
+    HERE,
+    HOUR,
+    LOGIN,
+    MINUTE,
+    OUTPUT,
+    after,
+    at,
+    delivered_to,
+    holding,
+)
 from tests.fakes.edge import FakeOutput
 
 THEIRS = Digest("theirs")
@@ -25,7 +37,8 @@ def _unread(*, replaces_foreign: bool = True) -> LoginState:
 
 
 def _look(state: LoginState, digest: Digest | None, *, settled: bool = False) -> LoginFact:
-    return looked(state, HERE, Found(digest=digest, settled=settled), NOW)
+    fact, *_ = looked(state, HERE, Found(digest=digest, settled=settled), NOW)
+    return fact
 
 
 def test_every_place_of_every_output_is_known_with_what_may_happen_to_others_logins() -> None:
@@ -54,6 +67,48 @@ def test_somebody_elses_login_is_drift_at_the_first_look_too(*, replaces_foreign
     )
 
 
+@pytest.mark.parametrize("digest", [THEIRS, None, FIRST.digest])
+@pytest.mark.parametrize("replaces_foreign", [True, False])
+def test_each_look_at_a_credential_that_must_stay_finds_a_conflict(
+    digest: Digest | None, *, replaces_foreign: bool
+) -> None:
+    state, found = _unread(replaces_foreign=replaces_foreign), Found(digest=digest, settled=False)
+
+    for times in range(1, 4):
+        state = after(state, *looked(state, HERE, found, NOW))
+        failure = state.places[HERE].failure
+
+        if replaces_foreign or digest is not THEIRS:
+            assert failure is None
+        else:
+            assert failure is not None
+            assert (failure.reason, failure.count) == (Reason.CONFLICT, times)
+            assert state.outputs[OUTPUT].failures == {Reason.CONFLICT: times}
+
+
+def test_a_conflict_is_told_as_a_failure_at_once_and_each_hour() -> None:
+    """With its reason, so that people are told what to do; and in one line, not in two."""
+    state, told = _unread(replaces_foreign=False), []
+    for minute in range(121):
+        found = Found(digest=THEIRS, settled=False)
+        for fact in looked(state, HERE, found, at(minute * MINUTE)):
+            if is_news(state, fact):
+                told.append((minute, fact.event, getattr(fact, "reason", None)))
+            state = after(state, fact)
+
+    assert told == [(minute, "delivery_failed", Reason.CONFLICT) for minute in (0, 60, 120)]
+    assert [note.word for note in state.notes[1:]] == ["conflict"] * 3
+
+
+def test_a_conflict_ends_with_what_was_in_the_way() -> None:
+    state = _unread(replaces_foreign=False)
+    state = after(state, *looked(state, HERE, Found(digest=THEIRS, settled=False), NOW))
+
+    state = after(state, *looked(state, HERE, Found(digest=None, settled=False), NOW))
+
+    assert state.places[HERE].failure is None
+
+
 def test_an_entry_that_is_gone_is_drift_only_where_it_was() -> None:
     was_there = delivered_to(HERE)
 
@@ -77,7 +132,10 @@ def test_a_place_that_is_served_no_more_is_only_read() -> None:
 @pytest.mark.parametrize("look", [looked, None], ids=["looked", "delivered"])
 def test_what_kept_it_from_being_read_is_told(look: object) -> None:
     def told(seen: Pending | Failed) -> LoginFact:
-        return looked(_unread(), HERE, seen, NOW) if look else seen_at(LOGIN, HERE, seen, NOW)
+        if look is None:
+            return seen_at(LOGIN, HERE, seen, NOW)
+        [fact] = looked(_unread(), HERE, seen, NOW)
+        return fact
 
     assert told(Pending(detail="later")) == facts.PlacePending(
         login=LOGIN, at=NOW, place=HERE, detail="later"

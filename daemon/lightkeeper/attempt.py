@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from lightkeeper.core.answer import Believed, Refusal, Verdict, believe, is_not_newer
 from lightkeeper.core.credential import Credential
+from lightkeeper.core.moment import iso
 from lightkeeper.core.policy import call_deadline, verify_deadline
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Clock, Issuer, Verifier
@@ -31,8 +32,8 @@ class Source(Struct, frozen=True, kw_only=True):
     async def renew(self, held: Credential | None, *, verify: bool) -> Proven | Refusal:
         """Try once to get a credential that is better than `held`.
 
-        A new one that the registry refuses is kept out by a held one that lives, unless that is
-        refused as well.
+        Over a held one that lives, one that expires later is better, unless the registry refuses
+        it alone; one that does not is, if the registry takes it alone.
         """
         answer = await self.issuer.issue(call_deadline(held))
         believed = answer if isinstance(answer, Refusal) else believe(answer, self.endpoint)
@@ -41,10 +42,10 @@ class Source(Struct, frozen=True, kw_only=True):
         new, now = believed.credential, believed.clock.now(self.clock.now())
         living = held if held is not None and not held.is_expired(now) else None
         if living and is_not_newer(new, living):
-            if not verify or await self.ask(living) is not Verdict.REJECTED:
-                detail = f"it expires at {new.expires_at:%Y-%m-%dT%H:%M:%SZ}, no later than ours"
-                return Refusal(reason=Reason.NOT_NEWER, detail=detail)
-            living = None
+            if verify and await self._takes_only(new, living):
+                return Proven(believed=believed, verdict=Verdict.ACCEPTED)
+            detail = f"it expires at {iso(new.expires_at)}, no later than ours"
+            return Refusal(reason=Reason.NOT_NEWER, detail=detail)
         if not verify:
             return Proven(believed=believed, verdict=None)
         verdict = await self.ask(new)
@@ -56,6 +57,12 @@ class Source(Struct, frozen=True, kw_only=True):
                 detail = f"{new.registry} refused the new login{said}"
                 return Refusal(reason=Reason.REGISTRY_REJECTED, detail=detail)
         return Proven(believed=believed, verdict=verdict)
+
+    async def _takes_only(self, new: Credential, living: Credential) -> bool:
+        """Whether the registry takes `new`, and `living` no more."""
+        if await self.ask(living) is not Verdict.REJECTED:
+            return False
+        return await self.ask(new) is Verdict.ACCEPTED
 
     async def ask(self, credential: Credential) -> Verdict:
         """Whether the registry takes `credential`."""

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Final
 
 from lightkeeper.adapters.alarm import SchedulerAlarm
-from lightkeeper.adapters.heap import keep_heap_small
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
@@ -80,6 +79,7 @@ class Daemon:
         self._watch = InotifyWatch(
             edge.workers,
             is_news=edge.writers.is_news,
+            end_of=edge.writers.end_of,
             touched=self._touched,
             blind=journal.watch_blind,
         )
@@ -109,7 +109,6 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until a signal or `stop` ends it; a second signal ends it at once."""
-        keep_heap_small()
         # Threads that make reports and metrics of many logins let the loop in between.
         sys.setswitchinterval(_SWITCH_SECONDS)
         loop = asyncio.get_running_loop()
@@ -159,6 +158,7 @@ class Daemon:
                 self._notifier.watchdog()
             if step is not None:
                 self._ear.record(step, news=True)
+            self._fleet.forget_again()
         self._beaten.set()
         self._hear_again.set()
 
@@ -179,7 +179,7 @@ class Daemon:
             with self._bounded("tell"):
                 await self._tell_systemd()
             with self._bounded("watch"):
-                await self._watch.look_at(self._paths())
+                self._watch.look_at(self._paths())
             with self._bounded("tidy"):
                 self._tidy()
             await self._beaten.wait()

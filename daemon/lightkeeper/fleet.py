@@ -13,12 +13,13 @@ from lightkeeper.attempt import Source
 from lightkeeper.boundary import boundary
 from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginName, Place
+from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.saved import Saved, begin, put_down
 from lightkeeper.core.state import LoginState
 from lightkeeper.history import History
 from lightkeeper.keeper import Keeper
-from lightkeeper.ports import Output, World
+from lightkeeper.ports import Failed, Output, World
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -51,6 +52,8 @@ class Fleet:
         """Where the entries of each login are, as it was last configured."""
         self._ended = set[LoginName]()
         """Logins whose credentials are to be forgotten."""
+        self._unforgotten: dict[LoginName, Failure] = {}
+        """Why some of them are not yet."""
         self._keepers: dict[LoginName, tuple[str, Keeper]] = {}
         self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
         self._turns: dict[Keeper, int] = {}
@@ -98,11 +101,14 @@ class Fleet:
             )
         self._ended |= before.keys()
         self._changed.set()
-        return [
-            Left(login=name, places=tuple(sorted(gone)))
-            for name, places in before.items()
-            if (gone := places - self._served.get(name, frozenset())) and self._has_held(name)
-        ]
+        left = []
+        for login, places in before.items():
+            # By their names alone: an output may be called otherwise and deliver where it did.
+            served = {name for _, name in self._served.get(login, ())}
+            gone = tuple(place for place in sorted(places) if place[1] not in served)
+            if gone and self._has_held(login):
+                left.append(Left(login=login, places=gone))
+        return left
 
     def _has_held(self, name: LoginName) -> bool:
         """Whether there ever was a credential of the login that could be delivered."""
@@ -133,6 +139,11 @@ class Fleet:
         self._turns = turns
         return not stuck
 
+    def forget_again(self) -> None:
+        """Try again to forget what could not be forgotten."""
+        if self._ended:
+            self._changed.set()
+
     async def run(self) -> None:
         """Keep the logins until cancelled; call `apply` before, and again for a reload."""
         async with asyncio.TaskGroup() as tasks:
@@ -155,14 +166,28 @@ class Fleet:
                 self._running[name] = keeper, task
         for name in sorted(self._ended):
             self._ended.discard(name)
-            if name not in self._keepers:
+            if name in self._keepers:
+                self._unforgotten.pop(name, None)
+            else:
                 await self._forget(name)
 
     async def _forget(self, name: LoginName) -> None:
         with boundary(partial(self._surprised, name)):
-            # What fails is tried again at the next change, or the next start.
-            if await self._world.store.forget(name) is not None:
+            failure = await self._world.store.forget(name)
+            if failure is None:
+                self._unforgotten.pop(name, None)
+            else:
                 self._ended.add(name)
+                self._tell_unforgotten(name, failure)
+
+    def _tell_unforgotten(self, name: LoginName, failure: Failed) -> None:
+        """Say that a password stays, and again each hour for as long as it does."""
+        now, reason, detail = self._world.clock.now(), failure.reason, failure.detail
+        before = self._unforgotten.get(name)
+        lasting = self._unforgotten[name] = failed(before, reason, detail, now)
+        fact = facts.StateNotSaved(login=name, at=now, reason=reason, detail=detail)
+        news = before is None or not before.is_said(reason, now.boot)
+        self._world.recorder.record(fact, news=news, failure=lasting)
 
     def _surprised(self, name: LoginName, traceback: str) -> None:
         now = self._world.clock.now()

@@ -14,7 +14,7 @@ from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginFact
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.news import is_news
+from lightkeeper.core.news import failure_of, is_news
 from lightkeeper.core.state import LoginState
 from lightkeeper.ports import World
 
@@ -36,7 +36,7 @@ class History:
         self.state = fold(self.state, fact)
         # Whoever cannot write down what happened does not undo it.
         with boundary(self._not_recorded):
-            self._recorder.record(fact, news=news)
+            self._recorder.record(fact, news=news, failure=failure_of(self.state, fact))
 
     def bounded(self, doing: str, broke: Broke | None = None) -> AbstractContextManager[None]:
         """End a bug in the block there: it is told, and life goes on."""

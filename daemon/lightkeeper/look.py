@@ -10,9 +10,11 @@ from typing import assert_never
 
 from lightkeeper.core import facts
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import LoginFact, LoginName, Place
+from lightkeeper.core.facts import Cause, LoginFact, LoginName, Place
+from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
+from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 from lightkeeper.ports import Failed, Found, Output, Pending
 
@@ -32,14 +34,34 @@ def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:
 
 def looked(
     state: LoginState, place: Place, seen: Found | Pending | Failed, now: Moment
-) -> LoginFact:
-    """The fact that a look at a place ends in, given what was known of it before."""
+) -> list[LoginFact]:
+    """The facts that a look at a place ends in, given what was known of it before."""
     known = state.places.get(place)
-    if known is not None and isinstance(seen, Found):
-        digest = seen.digest
-        if cause := state.drift_of(known, digest, settled=seen.settled):
-            return facts.Drifted(login=state.login, at=now, place=place, cause=cause, digest=digest)
-    return seen_at(state.login, place, seen, now)
+    if known is None or not isinstance(seen, Found):
+        return [seen_at(state.login, place, seen, now)]
+    if cause := state.drift_of(known, seen.digest, settled=seen.settled):
+        return drifted(state, place, cause, seen.digest, now)
+    read = seen_at(state.login, place, seen, now)
+    return [read, *_in_conflict(state, place, read)]
+
+
+def drifted(
+    state: LoginState, place: Place, cause: Cause, digest: Digest | None, now: Moment
+) -> list[LoginFact]:
+    """The facts that it ends in where somebody else changed our entry."""
+    drift = facts.Drifted(login=state.login, at=now, place=place, cause=cause, digest=digest)
+    return [drift, *_in_conflict(state, place, drift)]
+
+
+def _in_conflict(state: LoginState, place: Place, found: LoginFact) -> Iterator[LoginFact]:
+    """A failure as long as a credential is there that must stay: each look finds it again."""
+    known = state.places.get(place)
+    if known is None or known.may_replace(state.held):
+        return
+    if fold(state, found).places[place].is_in_conflict(state.held):
+        detail = "another credential for this registry is there"
+        conflict = Failed(reason=Reason.CONFLICT, detail=detail)
+        yield seen_at(state.login, place, conflict, found.at)
 
 
 def seen_at(

@@ -16,6 +16,7 @@ from msgspec import Struct
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName, Place
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
@@ -139,7 +140,8 @@ class Output(Protocol):
     ) -> Found | Pending | Failed:
         """What `place` holds for the registry of `held`.
 
-        With `spared`, our digests, whatever holds none of them is to stay, and leaves it settled.
+        With `spared`, our digests, what stands beside our entry and holds none of them is to stay,
+        and leaves it settled.
         """
         ...
 
@@ -174,8 +176,13 @@ class Workers(Protocol):
 class Recorder(Protocol):
     """Tells people and Prometheus."""
 
-    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
-        """Count `fact`, and write a line of it if it is news."""
+    def record(
+        self, fact: LoginFact | ClockStepped, *, news: bool, failure: Failure | None = None
+    ) -> None:
+        """Count `fact`, and write a line of it if it is news.
+
+        `failure` is what the state has of the failure that it is one more occurrence of.
+        """
         ...
 
 

@@ -25,7 +25,7 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import put_down
 from lightkeeper.core.state import LoginState
 from lightkeeper.history import Broke, History
-from lightkeeper.look import looked, seen_at, spared
+from lightkeeper.look import drifted, looked, seen_at, spared
 from lightkeeper.ports import (
     Delivery,
     Failed,
@@ -94,11 +94,13 @@ class Steps:
             case Look(place=place):
                 look = facts.LookStarted(login=login, at=now, place=place)
                 broke = partial(self._place_broke, place, "a bug in look")
-                return Work("look", look, partial(self._look, place), broke)
+                read = partial(self._look, self._outputs[place.output], place)
+                return Work("look", look, read, broke)
             case Deliver(place=place):
                 delivery = facts.DeliveryStarted(login=login, at=now, place=place)
                 broke = partial(self._place_broke, place, "a bug in deliver")
-                return Work("deliver", delivery, partial(self._deliver, step), broke)
+                deliver = partial(self._deliver, self._outputs[place.output], step)
+                return Work("deliver", delivery, deliver, broke)
             case Save():
                 return Work("save", None, self._save_again, self._saving_broke)
             case _:
@@ -136,22 +138,29 @@ class Steps:
         verified = facts.Verified(
             login=login, at=now, digest=held.digest, verdict=verdict, draw=self._draw()
         )
-        if not fold(self._state, verified).is_superseded(now):
-            return [verified]
-        detail = f"{held.registry} refuses a login that it took before"
-        refusal = Refusal(reason=Reason.SUPERSEDED, detail=detail)
-        return [verified, self._renewal_failed(refusal, now)]
+        told: list[LoginFact] = [verified]
+        before, after = self._state, fold(self._state, verified)
+        if after.is_superseded(now):
+            detail = f"{held.registry} refuses a login that it took before"
+            refusal = Refusal(reason=Reason.SUPERSEDED, detail=detail)
+            told.append(self._renewal_failed(refusal, now))
+            after = fold(after, told[-1])
+        is_new = (after.is_refused, after.failure) != (before.is_refused, before.failure)
+        # An attempt under way saves the state itself, and a newer one than this.
+        if is_new and not before.renewing:
+            await self._save(after)
+        return told
 
-    async def _look(self, place: Place) -> Sequence[LoginFact]:
+    async def _look(self, output: Output, place: Place) -> Sequence[LoginFact]:
         held = self._state.held
         if held is None:
             return ()
-        seen = await self._outputs[place.output].read(place, held, spared(self._state, place))
+        seen = await output.read(place, held, spared(self._state, place))
         if isinstance(seen, Found):
             seen = replace(seen, settled=seen.settled and self._state.held is held)
-        return [looked(self._state, place, seen, self._now())]
+        return looked(self._state, place, seen, self._now())
 
-    async def _deliver(self, step: Deliver) -> Sequence[LoginFact]:
+    async def _deliver(self, output: Output, step: Deliver) -> Sequence[LoginFact]:
         place, held = step.place, self._state.held
         if held is None:
             return ()
@@ -162,7 +171,7 @@ class Steps:
             former=self._state.former_registries,
             if_foreign=self._if_foreign(step),
         )
-        outcome = await self._outputs[place.output].deliver(place, delivery)
+        outcome = await output.deliver(place, delivery)
         login, now = self._state.login, self._now()
         match outcome:
             case Put(changed=changed, notices=notices):
@@ -179,8 +188,7 @@ class Steps:
                     )
                 ]
             case Foreign(digest=digest):
-                cause = facts.Cause.REPLACED
-                return [facts.Drifted(login=login, at=now, place=place, cause=cause, digest=digest)]
+                return drifted(self._state, place, facts.Cause.REPLACED, digest, now)
             case Pending() | Failed():
                 return [seen_at(login, place, outcome, now)]
             case _:

@@ -263,7 +263,7 @@ class Life:
         seen: LoginFact = making.seen(self.passed, digest, place=place.place, settled=settled)
         if cause is not None:
             seen = making.drifted(self.passed, cause, place=place.place, digest=digest)
-        self._ended(self._perhaps_not(place, seen))
+        self._place_ended(place, self._perhaps_not(place, seen))
 
     def _end_delivery(self, place: PlaceState) -> None:
         held = self.state.held
@@ -273,7 +273,7 @@ class Life:
         )
         if self.random.random() < 0.2:
             ended = making.drifted(self.passed, place=place.place, digest=Digest("stranger"))
-        self._ended(self._perhaps_not(place, ended))
+        self._place_ended(place, self._perhaps_not(place, ended))
 
     def _success(self, step: Step) -> LoginFact:
         held = self.state.held
@@ -303,6 +303,12 @@ class Life:
             reason = self.random.choice(sorted(DELIVERY))
             return making.not_delivered(self.passed, reason, place=place.place)
         return ended
+
+    def _place_ended(self, place: PlaceState, fact: LoginFact) -> None:
+        self._ended(fact)
+        found = isinstance(fact, facts.PlaceRead | facts.Drifted)
+        if found and self.state.places[place.place].is_in_conflict(self.state.held):
+            self._ended(making.not_delivered(self.passed, Reason.CONFLICT, place=place.place))
 
     def _ended(self, fact: LoginFact) -> None:
         self._happened(self._by_our_clocks(fact))

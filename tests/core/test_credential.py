@@ -138,7 +138,17 @@ def test_a_password_that_no_client_could_send_is_refused(password: str) -> None:
     assert CANARY not in str(caught.value)
 
 
-@pytest.mark.parametrize("password", ["pa:ss", "a b", "ü", "x" * 8000])
+@pytest.mark.parametrize("half", [chr(0xD800), chr(0xDC80), chr(0xDFFF)], ids=ascii)
+def test_half_a_character_is_refused_that_nothing_could_send_or_save(half: str) -> None:
+    with pytest.raises(ValueError, match="holds half a character"):
+        _credential(username=half)
+    with pytest.raises(ValueError, match="holds half a character") as caught:
+        _credential(password=CANARY + half)
+
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["pa:ss", "a b", "ü", "😀", "x" * 8000])
 def test_every_other_password_is_taken(password: str) -> None:
     assert _credential(password=password).password.reveal() == password
 

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import Why
+from lightkeeper.core.facts import Verified, Why
 from lightkeeper.core.failure import failed as failure_of
 from lightkeeper.core.moment import ServerClock
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
-from lightkeeper.core.state import Round
+from lightkeeper.core.state import LoginState, Round
 from tests.core.making import (
     BOOT,
     FIRST,
@@ -169,6 +169,44 @@ def test_that_a_login_is_superseded_says_nothing_of_the_attempt_in_flight() -> N
 
     assert state.renewing
     assert state.failure is not None
+
+
+def superseded() -> LoginState:
+    refused = after(holding(), verified(HOUR, Verdict.REJECTED), started(HOUR, Why.REFUSED))
+    again = after(refused, renewed(HOUR, SECOND_ONE), verifying(80 * MINUTE))
+    rejected = verified(80 * MINUTE, Verdict.REJECTED, digest=SECOND_ONE.digest)
+    return after(again, rejected, failed(80 * MINUTE, Reason.SUPERSEDED))
+
+
+def test_a_registry_that_accepts_again_ends_that_a_login_is_superseded() -> None:
+    """And the wait that came with it: what is held is as good as any."""
+    state = after(superseded(), verified(95 * MINUTE, digest=SECOND_ONE.digest))
+
+    assert (state.failure, state.next_attempt) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        verified(95 * MINUTE, Verdict.INCONCLUSIVE, digest=SECOND_ONE.digest),
+        verified(95 * MINUTE, Verdict.REJECTED, digest=SECOND_ONE.digest),
+        verified(95 * MINUTE, digest=FIRST.digest),
+    ],
+    ids=["says nothing", "refuses it still", "accepts another"],
+)
+def test_nothing_else_that_a_registry_says_ends_it(other: Verified) -> None:
+    before = superseded()
+    state = after(before, other)
+
+    assert before.failure is not None
+    assert (state.failure, state.next_attempt) == (before.failure, before.next_attempt)
+
+
+def test_that_a_registry_accepts_ends_no_failure_of_an_attempt() -> None:
+    before = after(holding(), started(HOUR), failed(HOUR, Reason.THROTTLED))
+    state = after(before, verified(HOUR + SECOND))
+
+    assert (state.failure, state.next_attempt) == (before.failure, before.next_attempt)
 
 
 def test_a_refused_credential_that_was_replaced_is_remembered_by_its_time() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightkeeper.core.moment import Moment, ServerClock, utc
+from lightkeeper.core.moment import Moment, ServerClock, iso, utc
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,6 +25,11 @@ def _moment(wall: datetime = NOON, boot: timedelta = HOUR) -> Moment:
 def test_a_moment_stands_on_aware_utc(wall: datetime) -> None:
     with pytest.raises(ValueError, match="must be aware UTC"):
         _moment(wall=wall)
+
+
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1000, 1, 1)))  # noqa: DTZ001  # as it wants it
+def test_an_instant_as_text_is_read_as_the_same_to_the_second(at: datetime) -> None:
+    assert utc(iso(at)) == at.replace(microsecond=0)
 
 
 @given(SPANS)
@@ -59,6 +64,22 @@ def test_a_wall_clock_that_is_set_forward_is_believed() -> None:
 @pytest.mark.parametrize("skew", [HOUR, timedelta(0), -HOUR])
 def test_the_skew_is_how_far_our_wall_clock_is_ahead(skew: timedelta) -> None:
     assert ServerClock(at=NOON, seen=_moment(NOON + skew)).skew == skew
+
+
+def test_the_skew_follows_our_wall_clock_as_it_is_set() -> None:
+    server = ServerClock(at=NOON, seen=_moment(NOON + HOUR))
+    mended, set_again = _moment(NOON + HOUR, HOUR), _moment(NOON + 4 * HOUR, 2 * HOUR)
+
+    assert server.skew_at(server.seen) == HOUR
+    assert server.skew_at(mended) == timedelta(0)
+    assert server.skew_at(set_again) == 2 * HOUR
+
+
+def test_the_server_is_never_before_the_instant_that_was_compared() -> None:
+    """Both of our clocks may go back: a snapshot of a machine brings an old boot clock."""
+    server = ServerClock(at=NOON, seen=_moment(NOON, HOUR))
+
+    assert server.now(_moment(NOON - HOUR)) == NOON
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginFact
-from lightkeeper.core.news import is_news
+from lightkeeper.core.news import failure_of, is_news
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
@@ -17,6 +17,7 @@ from tests.core.making import (
     HERE,
     HOUR,
     MINUTE,
+    NONE,
     NOWHERE,
     SECOND,
     SECOND_ONE,
@@ -88,6 +89,31 @@ def test_the_hour_is_counted_from_when_it_was_last_said() -> None:
     times = (SECOND, HOUR, HOUR + SECOND, 2 * HOUR, 2 * HOUR + SECOND)
 
     assert told(holding(), *map(failed, times)) == [True, False, True, False, True]
+
+
+def test_the_end_of_the_held_credential_is_news_once_for_each() -> None:
+    """A failure that lasts is said each hour only; that nothing valid is held, at once."""
+    lives, ended = replace(failed(), remaining=SECOND), replace(failed(SECOND), remaining=NONE)
+
+    said = told(holding(), lives, lives, ended, ended, renewed(), lives, ended)
+
+    assert said == [True, False, True, False, True, True, True]
+
+
+def test_where_nothing_was_ever_held_nothing_ends() -> None:
+    assert told(a_state(), failed(), failed(SECOND)) == [True, False]
+
+
+def test_a_failure_is_what_the_state_has_of_it() -> None:
+    state = holding(HERE)
+    for fact in (failed(), not_saved(), not_delivered()):
+        for times in (1, 2, 3):
+            state = after(state, fact)
+            failure = failure_of(state, fact)
+            assert failure is not None
+            assert (failure.reason, failure.count) == (fact.reason, times)
+    assert failure_of(state, not_delivered(place=NOWHERE)) is None
+    assert failure_of(state, seen()) is None
 
 
 def test_a_failure_that_returns_after_a_success_is_news_again() -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from lightkeeper.core import place as places
-from lightkeeper.core.credential import Credential
+from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.notices import Notice
@@ -21,6 +21,7 @@ from tests.core.making import (
     HERE,
     HOUR,
     MINUTE,
+    NOON,
     SECOND,
     SECOND_ONE,
     a_credential,
@@ -233,24 +234,30 @@ def test_a_foreign_credential_stays_where_it_may_not_go(
     changed = places.drifted(place, drifted(), held)
 
     assert changed.is_in_conflict(held) is is_in_conflict
-    assert (changed.failure is not None) is is_in_conflict
-
-
-def test_a_conflict_is_a_failure_with_its_own_word() -> None:
-    changed = places.drifted(KEEPS_FOREIGN, drifted(MINUTE), FIRST)
-
-    assert changed.failure == failed(
-        None, Reason.CONFLICT, "another credential for this registry is there", at(MINUTE)
-    )
+    assert changed.failure is None
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.REPLACED])
 def test_only_what_is_foreign_is_a_conflict(cause: Cause) -> None:
-    assert places.drifted(KEEPS_FOREIGN, drifted(cause=cause), FIRST).failure is None
+    assert not places.drifted(KEEPS_FOREIGN, drifted(cause=cause), FIRST).is_in_conflict(FIRST)
+
+
+def in_conflict() -> PlaceState:
+    disputed = places.drifted(KEEPS_FOREIGN, drifted(SECOND), FIRST)
+    return places.not_delivered(disputed, not_delivered(SECOND, Reason.CONFLICT))
+
+
+def test_a_conflict_with_another_credential_goes_on_with_a_third() -> None:
+    """Or somebody who writes ever new ones would be told of each time."""
+    third = places.drifted(in_conflict(), drifted(MINUTE, digest=Digest("third")), FIRST)
+    told = places.not_delivered(third, not_delivered(MINUTE, Reason.CONFLICT))
+
+    assert told.failure is not None
+    assert (told.failure.since, told.failure.count) == (NOON + SECOND, 2)
 
 
 def test_a_conflict_is_over_when_the_foreign_credential_is_taken_out() -> None:
-    disputed = places.drifted(KEEPS_FOREIGN, drifted(SECOND), FIRST)
+    disputed = in_conflict()
 
     changed = places.drifted(disputed, drifted(MINUTE, Cause.REMOVED, digest=None), FIRST)
 

@@ -108,6 +108,7 @@ def test_a_look_that_failed_is_made_again_at_the_next_heartbeat(
 
 def test_a_conflict_that_lasts_is_looked_at_each_minute() -> None:
     state = after(holding(KEEPS_FOREIGN), delivered(), drifted(HOUR))
+    state = after(state, not_delivered(HOUR, Reason.CONFLICT))
 
     assert steps(state, HOUR + MINUTE - MICRO) == ()
     assert steps(state, HOUR + MINUTE) == (LOOK,)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from lightkeeper.core.plan import is_settled
+from msgspec.structs import replace
+
+from lightkeeper.core.answer import Verdict
+from lightkeeper.core.facts import Why
+from lightkeeper.core.plan import is_settled, plan
 from tests.core.making import (
+    BOOT,
     HERE,
     LIFETIME,
+    MINUTE,
     SECOND,
     a_state,
     after,
@@ -16,7 +22,9 @@ from tests.core.making import (
     holding,
     not_delivered,
     pending,
+    requested,
     started,
+    verified,
 )
 
 SERVED = delivered_to(HERE)
@@ -45,5 +53,28 @@ def test_a_place_that_failed_or_cannot_be_there_yet_is_not_waited_for() -> None:
     assert is_settled(after(SERVED, pending()), at(SECOND))
 
 
+def test_a_login_that_somebody_wants_renewed_is_waited_for_past_the_floor() -> None:
+    waiting = after(a_state(HERE), started(), failed(), requested(SECOND))
+
+    assert plan(waiting, at(SECOND)).start == ()
+    assert not is_settled(waiting, at(SECOND))
+
+
 def test_a_place_that_waits_for_its_repair_is_waited_for() -> None:
     assert not is_settled(after(SERVED, drifted()), at())
+
+
+REFUSED = after(SERVED, verified(SECOND, Verdict.REJECTED))
+
+
+def test_a_login_that_the_registry_refuses_is_waited_for_past_the_floor() -> None:
+    assert plan(REFUSED, at(SECOND)).start == ()
+    assert not is_settled(REFUSED, at(SECOND))
+
+
+def test_a_refused_login_is_settled_once_its_attempt_failed_or_has_to_wait_for_long() -> None:
+    failing = after(REFUSED, started(MINUTE, Why.REFUSED), failed(MINUTE))
+    ended = replace(REFUSED, refused_attempt=BOOT)
+
+    assert is_settled(failing, at(MINUTE + SECOND))
+    assert is_settled(ended, at(SECOND))

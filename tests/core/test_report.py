@@ -136,6 +136,12 @@ def test_the_instants_of_a_credential_stand_on_the_servers_clock() -> None:
     assert told.logins[0].skew == 2 * HOUR
 
 
+def test_a_clock_that_was_mended_shows_no_skew_before_the_next_answer() -> None:
+    ahead = ServerClock(at=NOON, seen=Moment(wall=NOON + 2 * HOUR, boot=at().boot))
+
+    assert report([(replace(holding(), clock=ahead), "")], at(HOUR)).logins[0].skew == NONE
+
+
 def test_a_login_is_fresh_by_the_servers_clock() -> None:
     ahead = ServerClock(at=NOON, seen=Moment(wall=NOON + 2 * HOUR, boot=at().boot))
     now = Moment(wall=NOON + 10 * HOUR, boot=at(8 * HOUR).boot)
@@ -235,7 +241,8 @@ def test_a_place_stands_as_it_was_read_back(
 
 def test_a_place_in_conflict_is_failing() -> None:
     kept = PlaceState(place=HERE, replaces_foreign=False)
-    state = after(a_state().with_places([kept]), started(), renewed(), drifted(HOUR))
+    state = after(a_state().with_places([kept]), started(), renewed())
+    state = after(state, drifted(HOUR), not_delivered(HOUR, Reason.CONFLICT))
 
     assert place_of(state, HOUR).standing is Standing.FAILING
 

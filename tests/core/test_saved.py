@@ -92,6 +92,27 @@ def test_a_restart_of_the_daemon_forgets_nothing_that_is_needed() -> None:
     assert again.last_success == NOON + 3 * HOUR
 
 
+@pytest.mark.parametrize(
+    ("verdict", "is_refused"), [(Verdict.REJECTED, True), (Verdict.ACCEPTED, False)]
+)
+def test_a_restart_of_the_daemon_knows_what_the_registry_refused(
+    verdict: Verdict, *, is_refused: bool
+) -> None:
+    state = restarted(after(holding(HERE), verified(HOUR, verdict)), HOUR, HOUR)
+
+    assert state.is_refused is is_refused
+
+
+def test_a_boot_clock_that_went_back_is_moved_as_one_that_began_anew() -> None:
+    """Or the floor would hold for as long as that machine had been up."""
+    went_back = Moment(wall=NOON - HOUR, boot=SECOND)
+
+    state = take_up(put(holding(HERE), HOUR), POLICY, boot_id="boot-1", now=went_back)
+
+    assert state.last_attempt == SECOND - HOUR
+    assert state.remaining(went_back) == LIFETIME - HOUR
+
+
 def test_a_restart_of_the_daemon_knows_why_the_last_attempt_failed() -> None:
     again = restarted(HELD, 4 * HOUR, 5 * HOUR)
 
@@ -316,6 +337,7 @@ NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  # it is what is refused
         ("registry", "not a host"),
         ("username", ""),
         ("password", Secret("")),
+        ("password", Secret("\udc80")),
         ("expires_at", NOON),
         ("seen_wall", NAIVE),
         ("server_at", NAIVE),

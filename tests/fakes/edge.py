@@ -16,11 +16,12 @@ from lightkeeper.attempt import Source
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, Secret
 from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName, Place
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.saved import Saved
 from lightkeeper.fleet import Fleet
 from lightkeeper.keeper import Keeper
-from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put, World
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Pending, Put, World
 from tests.core.making import LIFETIME, NONE, OUTPUT, at
 
 REGISTRY = "registry.test"
@@ -87,10 +88,18 @@ class Notebook:
     """A Recorder that writes down what happened, and wakes whoever waits for it."""
 
     facts: list[LoginFact | ClockStepped] = field(default_factory=list)
+    failures: list[Failure | None] = field(default_factory=list)
+    """The failure that each is one more occurrence of."""
+    news: list[bool] = field(default_factory=list)
+    """Of each fact, whether it is told."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def record(self, fact: LoginFact | ClockStepped, *, news: bool) -> None:
+    def record(
+        self, fact: LoginFact | ClockStepped, *, news: bool, failure: Failure | None = None
+    ) -> None:
         self.facts.append(fact)
+        self.failures.append(failure)
+        self.news.append(news)
         self._changed.set()
 
     def of(self, kind: type[LoginFact], login: str = "") -> list[LoginFact]:
@@ -219,8 +228,7 @@ class FakeOutput:
         self, place: Place, held: Credential, spared: frozenset[Digest] | None
     ) -> Found | Pending | Failed:
         digest = self.held.get(place.name)
-        is_spared = spared is not None and digest is not None and digest not in spared
-        return Found(digest=digest, settled=digest == held.digest or is_spared)
+        return Found(digest=digest, settled=digest == held.digest)
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
         async with self.gate.passing():
@@ -229,8 +237,12 @@ class FakeOutput:
             raise failure
         if failure is not None:
             return failure
+        there = self.held.get(place.name)
+        is_foreign = there is not None and there not in delivery.ours
+        if is_foreign and delivery.if_foreign is not IfForeign.REPLACE:
+            return Foreign(digest=there)
         self.deliveries.append(delivery)
-        changed = self.held.get(place.name) != delivery.credential.digest
+        changed = there != delivery.credential.digest
         self.held[place.name] = delivery.credential.digest
         return Put(changed=changed, notices=frozenset())
 

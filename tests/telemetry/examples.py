@@ -1,4 +1,4 @@
-"""One of each fact."""
+"""One of each fact, and how facts are told."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Final
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
+from lightkeeper.core.facts import ClockStepped
+from lightkeeper.core.fold import fold
+from lightkeeper.core.news import failure_of
+from lightkeeper.ports import Recorder
 from lightkeeper.telemetry.events import Fact
 from tests.core import making
 
@@ -38,3 +42,14 @@ EXAMPLES: dict[type[Fact], Fact] = {
         STEP,
     )
 }
+
+
+def tell(recorder: Recorder, *happened: Fact, news: bool = True) -> None:
+    """Record these facts as they happen to a login, one after the other."""
+    state = making.holding(making.HERE, making.THERE)
+    for fact in happened:
+        failure = None
+        if not isinstance(fact, ClockStepped):
+            state = fold(state, fact)
+            failure = failure_of(state, fact)
+        recorder.record(fact, news=news, failure=failure)

@@ -13,13 +13,12 @@ from lightkeeper.core.answer import Oddity, Verdict
 from lightkeeper.core.facts import Cause, Renewed
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
-from lightkeeper.telemetry import journal
-from lightkeeper.telemetry.events import EVENTS, Fact
+from lightkeeper.telemetry.events import EVENTS, OWN_EVENTS, Fact
 from lightkeeper.telemetry.journal import Journal
 from lightkeeper.telemetry.recorder import FactRecorder
 from tests.core import making
 from tests.core.making import HOUR
-from tests.telemetry.examples import EXAMPLES
+from tests.telemetry.examples import EXAMPLES, tell
 from tests.telemetry.reading import Line, Stream, logging_to
 from tests.telemetry.test_journal import say_everything
 
@@ -29,7 +28,7 @@ MENDED, WRONG = frozenset({Notice.ALIAS_REMOVED}), frozenset({Notice.HELPER_SHAD
 
 
 def test_an_event_is_a_snake_case_word_of_its_own() -> None:
-    names = [kind.event for kind in EVENTS] + list(journal.EVENTS)
+    names = [kind.event for kind in EVENTS] + list(OWN_EVENTS)
 
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
@@ -37,7 +36,7 @@ def test_an_event_is_a_snake_case_word_of_its_own() -> None:
 
 def test_the_page_has_a_row_for_each_event_with_its_meaning() -> None:
     meanings = {kind.event: event.meaning for kind, event in EVENTS.items()}
-    meanings |= {name: meaning for name, (_, meaning) in journal.EVENTS.items()}
+    meanings |= {name: own.meaning for name, own in OWN_EVENTS.items()}
 
     assert {name: row[2] for name, row in rows().items()} == meanings
 
@@ -70,9 +69,7 @@ def all_lines() -> list[Line]:
     with logging_to(stream):
         say_everything(Journal(stream))
         for fact in (*EXAMPLES.values(), *variants()):
-            recorder = FactRecorder()
-            recorder.record(fact, news=True)
-            recorder.record(fact, news=True)
+            tell(FactRecorder(), fact, fact)
     return stream.lines
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from lightkeeper import __version__
-from lightkeeper.telemetry.journal import EVENTS, Journal
+from lightkeeper.telemetry.events import OWN_EVENTS
+from lightkeeper.telemetry.journal import Journal
 from tests.core.making import HOUR, MINUTE, at
 from tests.telemetry.reading import Line, Stream, logging_to
 
@@ -126,7 +127,7 @@ def test_every_event_of_the_table_is_written_at_its_level() -> None:
     lines = written(say_everything)
 
     assert {line["event"]: line["level"] for line in lines} == {
-        event: level for event, (level, _) in EVENTS.items()
+        event: own.level for event, own in OWN_EVENTS.items()
     }
 
 
@@ -141,4 +142,5 @@ def say_everything(journal: Journal) -> None:
     journal.watch_blind("d")
     journal.places_left("prod", [("files", "/a")])
     journal.state_unreadable("prod", "d")
+    journal.lines_lost(2)
     journal.daemon_stopping()

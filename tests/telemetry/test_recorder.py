@@ -14,27 +14,25 @@ from msgspec.structs import replace
 from lightkeeper.core.answer import Oddity
 from lightkeeper.core.facts import Cause, LoginFact
 from lightkeeper.core.fold import fold
-from lightkeeper.core.news import is_news
+from lightkeeper.core.news import failure_of, is_news
 from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
-from lightkeeper.telemetry.events import EVENTS, FOR_PEOPLE, Fact
+from lightkeeper.telemetry.events import EVENTS, Fact
 from lightkeeper.telemetry.recorder import FactRecorder
 from tests.core import making
 from tests.core.living import Life
 from tests.core.making import HERE, HOUR, LOGIN, MINUTE, NONE, NOON, SECOND, THERE
-from tests.telemetry.examples import EXAMPLES, STEP
+from tests.telemetry.examples import EXAMPLES, STEP, tell
 from tests.telemetry.reading import Line, Stream, logging_to
 
 
 def lines_of(*happened: Fact, news: bool = True, level: str = "debug") -> list[Line]:
     """The lines of these facts, recorded one after the other."""
     stream = Stream()
-    recorder = FactRecorder()
     with logging_to(stream, level=level):
-        for fact in happened:
-            recorder.record(fact, news=news)
+        tell(FactRecorder(), *happened, news=news)
     return stream.lines
 
 
@@ -158,10 +156,6 @@ def test_a_failed_delivery_is_an_error_when_a_person_must_act(reason: Reason) ->
     assert line["advice"] == DELIVERY[reason].advice
 
 
-def test_every_reason_for_people_may_occur() -> None:
-    assert not FOR_PEOPLE - RENEWAL.keys() - DELIVERY.keys()
-
-
 def test_a_renewal_that_fails_past_expiry_is_an_error_whatever_the_reason() -> None:
     fact = making.failed(reason=Reason.NETWORK)
 
@@ -170,36 +164,21 @@ def test_a_renewal_that_fails_past_expiry_is_an_error_whatever_the_reason() -> N
     assert levels == ["warning", "warning", "error"]
 
 
-def test_the_end_of_the_held_credential_is_news_once_for_each() -> None:
-    """A failure that lasts is said each hour only; that nothing valid is held, at once."""
-    failing = replace(making.failed(), remaining=SECOND)
-    expired = replace(making.failed(SECOND), remaining=NONE)
-
-    lines = lines_of(failing, expired, expired, making.renewed(), expired, news=False)
-
-    assert [line["event"] for line in lines] == ["renewal_failed"] * 2
-    assert {line["remaining_seconds"] for line in lines} == {0}
-
-
 def test_a_failure_that_lasts_is_told_with_its_age() -> None:
     first, again = making.failed(), making.failed(HOUR)
 
     lines = lines_of(first, first, again)
 
-    assert "times" not in lines[0]
+    assert [line.get("times") for line in lines] == [None, 2, 3]
     assert (lines[2]["times"], lines[2]["lasts_seconds"]) == (3, 3600)
 
 
-def test_what_was_not_said_counts_as_well() -> None:
+def test_a_failure_whose_count_is_not_known_is_told_without() -> None:
     stream = Stream()
-    recorder = FactRecorder()
-
     with logging_to(stream):
-        recorder.record(making.not_delivered(), news=True)
-        recorder.record(making.not_delivered(MINUTE), news=False)
-        recorder.record(making.not_delivered(HOUR), news=True)
+        FactRecorder().record(making.failed(), news=True)
 
-    assert [line.get("times") for line in stream.lines] == [None, 3]
+    assert "times" not in stream.lines[0]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +269,7 @@ class Diary(Life):
     def _happened(self, fact: LoginFact) -> None:
         news = is_news(self.state, fact)
         self.state = fold(self.state, fact)
-        self.recorder.record(fact, news=news)
+        self.recorder.record(fact, news=news, failure=failure_of(self.state, fact))
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.1, 0.2])

@@ -27,6 +27,7 @@ from tests.core.making import (
     drifted,
     failed,
     not_delivered,
+    not_saved,
     renewed,
     started,
     verified,
@@ -61,12 +62,17 @@ HELD = [
     ("login_next_attempt_timestamp_seconds", NOON_SECONDS + 5.4 * HOUR_SECONDS),
     ("login_last_success_timestamp_seconds", NOON_SECONDS),
     ("login_consecutive_failures", 0.0),
+    ("login_state_saved", 1.0),
 ]
 
 
 @pytest.mark.parametrize(("name", "expected"), HELD)
 def test_a_held_credential_is_told(name: str, expected: float) -> None:
     assert of_login(SERVED, name) == expected
+
+
+def test_a_state_that_is_not_saved_is_told() -> None:
+    assert of_login(after(SERVED, not_saved()), "login_state_saved") == 0.0
 
 
 @pytest.mark.parametrize("name", [name for name, _ in HELD if "next_attempt" not in name])
@@ -87,6 +93,13 @@ def test_a_login_names_its_registry_once_it_is_known() -> None:
 
 def test_a_credential_that_the_registry_refuses_is_not_accepted() -> None:
     assert of_login(after(SERVED, verified(HOUR, Verdict.REJECTED)), "login_accepted") == 0.0
+
+
+def test_that_a_login_is_superseded_is_no_attempt_that_failed() -> None:
+    state = after(SERVED, started(MINUTE), failed(MINUTE), failed(HOUR, Reason.SUPERSEDED))
+
+    assert of_login(state, "renewals_total", result="failure") == 1.0
+    assert of_login(state, "renewal_failures_total", reason="superseded") == 1.0
 
 
 def test_what_failed_is_counted_by_reason() -> None:

@@ -19,6 +19,8 @@ Digest = NewType("Digest", str)
 
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HALF: Final = re.compile(r"[\ud800-\udfff]")
+"""Of a pair of surrogates: no encoding has bytes for it, so it is neither sent nor saved."""
 
 
 class Secret:
@@ -97,6 +99,9 @@ class Credential(Struct, frozen=True, kw_only=True, dict=True):
             raise ValueError(msg)
         if not self.password.reveal() or _CONTROL.search(self.password.reveal()):
             msg = "the password is empty or holds a control character"
+            raise ValueError(msg)
+        if _HALF.search(self.username) or _HALF.search(self.password.reveal()):
+            msg = "the username or the password holds half a character"
             raise ValueError(msg)
         if self.expires_at <= self.issued_at:
             msg = "the credential expires before it was issued"

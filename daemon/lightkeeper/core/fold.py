@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, TypeVar, assert_never
 
@@ -12,10 +13,10 @@ from lightkeeper.core import facts, policy
 from lightkeeper.core import place as places
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import LoginFact
-from lightkeeper.core.failure import DETAIL, failed
+from lightkeeper.core.failure import DETAIL, Failure, failed
 from lightkeeper.core.news import is_news
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.reasons import OF_VERIFICATION, Reason
 from lightkeeper.core.state import LoginState, Note, OutputCounts, Round, remember
 
 _NOTES: Final = 20
@@ -83,6 +84,7 @@ def _renewed(state: LoginState, fact: facts.Renewed) -> LoginState:
         next_attempt=None,
         refused_attempt=fact.at.boot if was_refused else state.refused_attempt,
         failure=None,
+        is_end_told=False,
         last_success=fact.at.wall,
         round=Round(),
         renewals=state.renewals + 1,
@@ -100,14 +102,14 @@ def _renewal_failed(state: LoginState, fact: facts.RenewalFailed) -> LoginState:
         retry_after=fact.retry_after,
         u=fact.draw,
     )
-    # That one is said of a verification; an attempt may be in flight beside it.
-    of_attempt = fact.reason is not Reason.SUPERSEDED
+    failure = failed(state.failure, fact.reason, fact.detail, fact.at)
     after = replace(
         state,
-        renewing=state.renewing and not of_attempt,
+        renewing=state.renewing and _is_of_verification(failure),
         clock=clock,
         next_attempt=fact.at.boot + wait,
-        failure=failed(state.failure, fact.reason, fact.detail, fact.at),
+        failure=failure,
+        is_end_told=fact.remaining == timedelta(0),
         renewal_failures=_counted(state.renewal_failures, fact.reason),
     )
     return _noted(after, fact, fact.reason, detail=fact.detail) if is_news(state, fact) else after
@@ -127,7 +129,14 @@ def _verified(state: LoginState, fact: facts.Verified) -> LoginState:
         checked_at=fact.at.boot,
         next_check=fact.at.boot + policy.check_after(state.held.lifetime, fact.draw),
     )
+    if fact.verdict is Verdict.ACCEPTED and _is_of_verification(state.failure):
+        after = replace(after, failure=None, next_attempt=None)
     return _noted(after, fact, fact.verdict) if news else after
+
+
+def _is_of_verification(failure: Failure | None) -> bool:
+    """Whether it was said of a verification: an attempt may be in flight beside it."""
+    return failure is not None and failure.reason in OF_VERIFICATION
 
 
 def _surprised(state: LoginState, fact: facts.Surprised) -> LoginState:
@@ -161,15 +170,13 @@ def _fold_place(
         case facts.PlacePending():
             return _with(state, places.pending(place, fact))
         case facts.Drifted():
-            after = places.drifted(place, fact, state.held)
-            failure = Reason.CONFLICT if after.is_in_conflict(state.held) else None
-            counted = _count_output(_with(state, after), place, failure=failure)
-            return _noted(counted, fact, fact.cause)
+            after = _with(state, places.drifted(place, fact, state.held))
+            return _noted(after, fact, fact.cause) if is_news(state, fact) else after
         case facts.Delivered():
             return _delivered(state, place, fact)
         case facts.DeliveryFailed():
-            after = places.not_delivered(place, fact)
-            counted = _count_output(_with(state, after), place, failure=fact.reason)
+            after = _with(state, places.not_delivered(place, fact))
+            counted = _count_output(after, place, failure=fact.reason)
             if not is_news(state, fact):
                 return counted
             return _noted(counted, fact, fact.reason, detail=fact.detail)

@@ -40,14 +40,25 @@ class ServerClock(Struct, frozen=True, kw_only=True, gc=False):
         """The server's time, by whichever of our two clocks is ahead.
 
         A wall clock that was set back cannot make a dead credential look alive, because the boot
-        clock went on; one that was set forward only makes us renew early.
+        clock went on; one that was set forward only makes us renew early. It is never before the
+        instant at which it was compared, whatever our clocks show.
         """
-        return max(self.at + (now.wall - self.seen.wall), self.at + (now.boot - self.seen.boot))
+        passed = max(now.wall - self.seen.wall, now.boot - self.seen.boot, timedelta(0))
+        return self.at + passed
 
     @property
     def skew(self) -> timedelta:
         """How far our wall clock was ahead of the server's when last compared."""
         return self.seen.wall - self.at
+
+    def skew_at(self, now: Moment) -> timedelta:
+        """How far our wall clock is ahead of the server's, if both ran on as the boot clock did."""
+        return now.wall - self.at - (now.boot - self.seen.boot)
+
+
+def iso(at: datetime) -> str:
+    """The instant as text, in UTC and to the second."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def utc(text: str) -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
-from lightkeeper.core.facts import LoginFact
+from lightkeeper.core.facts import Cause, LoginFact
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
@@ -15,14 +17,15 @@ from lightkeeper.core.state import LoginState
 def is_news(state: LoginState, fact: LoginFact) -> bool:
     """Whether people are told of `fact`, given the state before it.
 
-    A failure is said when it begins, when its reason changes and once each hour; what goes as
-    planned is said by one line a renewal.
+    A failure is said when it begins, when its reason changes, once each hour, and when nothing
+    valid is held any more; what goes as planned is said by one line a renewal.
     """
     match fact:
-        case facts.RenewalFailed(reason=reason, at=at):
-            return _is_new(state.failure, reason, at)
+        case facts.RenewalFailed(reason=reason, at=at, remaining=remaining):
+            ends = remaining == timedelta(0) and not state.is_end_told
+            return ends or _is_new(failure_of(state, fact), reason, at)
         case facts.StateNotSaved(reason=reason, at=at):
-            return _is_new(state.unsaved, reason, at)
+            return _is_new(failure_of(state, fact), reason, at)
         case facts.StateSaved():
             return state.unsaved is not None
         case facts.Verified(verdict=verdict):
@@ -36,13 +39,29 @@ def is_news(state: LoginState, fact: LoginFact) -> bool:
             return _is_place_news(state, fact)
 
 
+def failure_of(state: LoginState, fact: LoginFact) -> Failure | None:
+    """The failure in `state` that `fact` is one more occurrence of, if it is one."""
+    match fact:
+        case facts.RenewalFailed():
+            return state.failure
+        case facts.StateNotSaved():
+            return state.unsaved
+        case facts.DeliveryFailed(place=place):
+            known = state.places.get(place)
+            return known.failure if known else None
+        case _:
+            return None
+
+
 def _is_place_news(state: LoginState, fact: LoginFact) -> bool:
     match fact:
-        case facts.Drifted():
-            return True
-        case facts.DeliveryFailed(place=place, reason=reason, at=at):
+        case facts.Drifted(place=place, cause=cause):
+            # A conflict is told as the failure that it is.
             known = state.places.get(place)
-            return _is_new(known.failure if known else None, reason, at)
+            may_go = known is None or known.may_replace(state.held)
+            return cause is not Cause.REPLACED or may_go
+        case facts.DeliveryFailed(reason=reason, at=at):
+            return _is_new(failure_of(state, fact), reason, at)
         case facts.Delivered(place=place):
             return _is_delivery_news(state, state.places.get(place), fact)
         case facts.PlaceRead(place=place, notices=notices):

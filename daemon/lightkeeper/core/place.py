@@ -129,10 +129,9 @@ def drifted(place: PlaceState, fact: facts.Drifted, held: Credential | None) -> 
         repairs=repairs,
         not_before=fact.at.boot + wait,
     )
-    if not after.is_in_conflict(held):
-        return replace(after, failure=_without_conflict(place.failure))
-    detail = "another credential for this registry is there"
-    return replace(after, failure=failed(place.failure, Reason.CONFLICT, detail, fact.at))
+    if after.is_in_conflict(held):
+        return after
+    return replace(after, failure=_without_conflict(place.failure))
 
 
 def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -76,22 +75,26 @@ def plan(state: LoginState, now: Moment) -> Plan:
     if state.unsaved is not None and not state.renewing and state.save_again <= now.boot:
         start.append(Save())
     for place in state.places.values():
-        for step, at in _place_steps(state, place, now):
-            if at <= now.boot:
-                start.append(step)
-            elif (place.drift and isinstance(step, Deliver)) or place.touched:
-                wakes.append(at)
-    delivers = any(isinstance(step, Deliver) for step in start)
+        if (wanted := _next_step(state, place, now)) is None:
+            continue
+        step, at = wanted
+        if at <= now.boot:
+            start.append(step)
+        elif (place.drift and isinstance(step, Deliver)) or place.touched:
+            wakes.append(at)
+    delivers = (isinstance(step, Deliver) for step in start)
     return Plan(
         start=tuple(start),
         wake=now.wall_at(min(wakes)) if wakes else None,
-        is_round_over=_is_round_over(state) and not delivers,
+        is_round_over=_is_round_over(state) and not any(delivers),
     )
 
 
 def is_settled(state: LoginState, now: Moment) -> bool:
     """Whether nothing is under way, and nothing will be before a failure has had its wait."""
-    if plan(state, now).start or state.renewing or state.verifying or state.round is not None:
+    if state.renewing or state.verifying or state.requested or state.round is not None:
+        return False
+    if plan(state, now).start or _waits_to_replace(state, now):
         return False
     if not state.is_valid(now):
         return True
@@ -99,6 +102,12 @@ def is_settled(state: LoginState, now: Moment) -> bool:
         place.holds(state.held) or place.failure is not None or bool(place.pending)
         for place in state.places.values()
     )
+
+
+def _waits_to_replace(state: LoginState, now: Moment) -> bool:
+    """Whether the registry refuses what is held, and the floor alone keeps another from coming."""
+    why, wanted = _wanted_renewal(state, now)
+    return why is Why.REFUSED and wanted <= now.boot and not is_backing_off(state, now)
 
 
 def next_renewal(state: LoginState, now: Moment) -> tuple[Why, timedelta]:
@@ -148,16 +157,16 @@ def _is_refused_in_dispute(state: LoginState) -> bool:
 
 
 def _wants_verdict(state: LoginState, now: Moment) -> bool:
-    if state.verifying or state.renewing or not state.policy.verify or not state.is_valid(now):
+    if state.verifying or state.renewing or not state.policy.verify:
         return False
-    if state.next_check is not None and now.boot >= state.next_check:
-        return True
-    return any(
+    is_due = state.next_check is not None and now.boot >= state.next_check
+    is_asked_for = is_due or any(
         place.drift is Cause.REPLACED
         and place.may_replace(state.held)
         and not _is_answered(state, place)
         for place in state.places.values()
     )
+    return is_asked_for and state.is_valid(now)
 
 
 def _is_answered(state: LoginState, place: PlaceState) -> bool:
@@ -169,24 +178,19 @@ def _is_answered(state: LoginState, place: PlaceState) -> bool:
     )
 
 
-def _place_steps(
-    state: LoginState, place: PlaceState, now: Moment
-) -> Iterator[tuple[Step, timedelta]]:
-    """What the place needs next, and from when on (boot clock)."""
+def _next_step(state: LoginState, place: PlaceState, now: Moment) -> tuple[Step, timedelta] | None:
+    """What the place needs next, and from when on (boot clock); None while it is worked on."""
     if place.busy or state.held is None:
-        return
+        return None
+    look = Look(place.place)
     if not place.is_read:
-        yield Look(place.place), place.not_before
-    elif place.touched and not _may_deliver_unseen(state, place, now):
-        yield Look(place.place), max(place.read_at + policy.LOOK_PAUSE, place.not_before)
-    elif state.is_valid(now) and not place.holds(state.held):
-        if _may_deliver(state, place):
-            foreign = place.drift is Cause.REPLACED
-            yield Deliver(place.place, foreign), place.not_before
-        else:
-            yield Look(place.place), _next_look(place)
-    else:
-        yield Look(place.place), _next_look(place)
+        return look, place.not_before
+    if place.touched and not _may_deliver_unseen(state, place, now):
+        return look, max(place.read_at + policy.LOOK_PAUSE, place.not_before)
+    is_wanting = not place.holds(state.held) and state.is_valid(now)
+    if is_wanting and _may_deliver(state, place):
+        return Deliver(place.place, place.drift is Cause.REPLACED), place.not_before
+    return look, _next_look(place)
 
 
 def _next_look(place: PlaceState) -> timedelta:

@@ -172,7 +172,7 @@ def _login(state: LoginState, region: str, now: Moment) -> LoginReport:
         failure=state.failure,
         verdict=state.verdict,
         is_refused=state.is_refused,
-        skew=state.clock.skew,
+        skew=state.clock.skew_at(now),
         renewals=state.renewals,
         renewal_failures=state.renewal_failures,
         verifications=state.verifications,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Secret, registry_host
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.failure import REMINDER, Failure
@@ -29,6 +30,8 @@ class SavedCredential(Struct, frozen=True, kw_only=True):
     draw: float
     once_accepted: bool
     is_odd: bool = False
+    is_refused: bool = False
+    """Whether the registry, when last asked, no longer took it."""
 
     def __post_init__(self) -> None:
         self.credential()
@@ -127,6 +130,7 @@ def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) 
             draw=state.draw,
             once_accepted=state.once_accepted,
             is_odd=held.is_odd,
+            is_refused=state.is_refused,
         ),
         known=state.known,
         attempts=state.attempts,
@@ -152,10 +156,10 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
 
     After a restart of the machine the boot clock counts anew: what was noted on it is moved by the
     time that the wall clock says has passed, never less than none. So too where the kernel does not
-    say which start it is.
+    say which start it is, and where the boot clock went back, as only another machine's could.
     """
     shift = timedelta(0)
-    if not boot_id or saved.boot_id != boot_id:
+    if not boot_id or saved.boot_id != boot_id or now.boot < saved.boot:
         passed = max(timedelta(0), now.wall - saved.wall)
         shift = now.boot - passed - saved.boot
 
@@ -177,6 +181,7 @@ def take_up(saved: Saved, policy: Policy, *, boot_id: str, now: Moment) -> Login
         draw=kept.draw if kept else 0.0,
         known=saved.known,
         left=saved.all_places(),
+        verdict=Verdict.REJECTED if kept and kept.is_refused else None,
         once_accepted=kept.once_accepted if kept else False,
         next_check=now.boot,
         attempts=saved.attempts,

@@ -17,7 +17,7 @@ from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.policy import Policy, early_end_pause
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.reasons import OF_VERIFICATION, Reason
 
 _KNOWN: Final = 8
 _NOTHING: Final = MappingProxyType[Any, Any]({})
@@ -96,6 +96,8 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     refused_attempt: timedelta | None = None
     """The last attempt that replaced a credential which the registry refused."""
     failure: Failure | None = None
+    is_end_told: bool = False
+    """Whether the last attempt failed with nothing valid held, which is told at once."""
     last_success: datetime | None = None
     unsaved: Failure | None = None
     save_again: timedelta = timedelta(0)
@@ -125,7 +127,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
 
     def is_valid(self, now: Moment) -> bool:
         """Whether a credential is held that has not expired."""
-        return self.remaining(now) > timedelta(0)
+        return self.held is not None and not self.held.is_expired(self.server_now(now))
 
     @property
     def is_refused(self) -> bool:
@@ -203,6 +205,11 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             ),
             outputs=MappingProxyType(outputs),
         )
+
+
+def failed_attempts(failures: Mapping[Reason, int]) -> int:
+    """How many of these failures of renewals are of attempts."""
+    return sum(failures[reason] for reason in failures if reason not in OF_VERIFICATION)
 
 
 def leave(names: Iterable[str], known: tuple[Known, ...]) -> tuple[LeftPlace, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightkeeper.core.failure import Failure
+from lightkeeper.core.moment import iso
 from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Failing, Reason
 from lightkeeper.core.report import (
@@ -42,7 +43,7 @@ def login_documents(report: Report) -> Iterator[Document]:
 
 def instant(at: datetime | None) -> str | None:
     """With its zone, to the second."""
-    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return None if at is None else iso(at)
 
 
 def span(duration: timedelta) -> str:

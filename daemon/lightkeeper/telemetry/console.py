@@ -1,7 +1,7 @@
 """Log lines for people on a terminal: when, which login, what happened, and then the rest.
 
 What to do about it stands in a line of its own below. The words of the events are in the JSON, for
-programs; here each has a phrase.
+programs; here each has its phrase.
 """
 
 from __future__ import annotations
@@ -14,43 +14,7 @@ from typing import Any, Final
 from structlog.typing import EventDict
 
 from lightkeeper.core.status import span
-
-PHRASES: Final[Mapping[str, str]] = {
-    "attempt_started": "asks Lightsail ({why})",
-    "credential_renewed": "renewed, expires {expires}",
-    "renewal_failed": "renewal failed, {reason}: {detail}",
-    "renewal_requested": "somebody asks for a renewal",
-    "verification_started": "asks the registry",
-    "credential_verified": "the registry says: {registry_says}",
-    "look_started": "looks at {place}",
-    "place_read": "looked at {place}",
-    "place_touched": "somebody wrote to {place}",
-    "place_pending": "cannot deliver to {place} yet: {detail}",
-    "place_drifted": "somebody else {cause} our entry in {place}",
-    "delivery_started": "delivers to {place}",
-    "place_delivered": "delivered to {place}",
-    "delivery_failed": "delivery to {place} failed, {reason}: {detail}",
-    "credential_delivered": (
-        "delivered to its places: {changed} changed, {unchanged} unchanged, {failing} failing"
-    ),
-    "state_not_saved": "the state cannot be saved, {reason}: {detail}; {means}",
-    "state_saved": "the state is saved again",
-    "surprised": "a bug in {doing}; the login goes on",
-    "clock_stepped": "clocks went apart: set by {stepped_seconds}, asleep for {suspended_seconds}",
-    "daemon_started": "Lightkeeper {version} begins",
-    "daemon_ready": "keeps every login from now on",
-    "daemon_surprised": "a bug in {doing}; every login is kept on",
-    "daemon_stopping": "ends, and lets writes in progress finish",
-    "config_warning": "{problem}",
-    "config_reloaded": "the new configuration is in force",
-    "config_rejected": "the new configuration has errors, the old one runs on",
-    "restart_needed": "{key} was changed: that takes effect with the next start",
-    "listener_failed": "cannot serve metrics at {listen}: {detail}",
-    "watch_blind": "a change is found by the poll only, up to a minute later: {detail}",
-    "places_left": "our entries stay in places that are served no more; {command} takes them out",
-    "state_unreadable": "the saved state cannot be used, which costs one call: {detail}",
-}
-"""What each event is for people; a field that is named here is not told again."""
+from lightkeeper.telemetry.events import PHRASES
 
 _BELOW: Final = ("advice", "problems", "traceback", "exception")
 """Fields that have lines of their own."""

@@ -1,9 +1,9 @@
-"""What each fact is called in the log, how grave it is, and what the line tells."""
+"""The words of every event: what its line tells, how grave it is, and its phrase for people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,23 +11,12 @@ from msgspec import Struct
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import ClockStepped, LoginFact
+from lightkeeper.core.moment import iso
 from lightkeeper.core.notices import NOTICES, gravest, ordered
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Reason
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE
 
 Fact = LoginFact | ClockStepped
 Fields = dict[str, Any]
-
-FOR_PEOPLE: Final = frozenset(
-    {
-        *(Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED, Reason.AWS_CREDENTIALS_MISSING),
-        *(Reason.AWS_CREDENTIALS_EXPIRED, Reason.AWS_CREDENTIALS_INVALID, Reason.CLOCK_SKEW),
-        *(Reason.NO_CONTAINER_SERVICE, Reason.NOT_FOUND, Reason.INVALID_INPUT, Reason.REDIRECTED),
-        *(Reason.TLS, Reason.SUPERSEDED, Reason.INTERNAL_ERROR, Reason.PERMISSION_DENIED),
-        *(Reason.READ_ONLY, Reason.NO_SPACE, Reason.MALFORMED, Reason.TOO_LARGE),
-        *(Reason.UNSAFE_PATH, Reason.SINGLE_FILE_MOUNT, Reason.OTHER_OWNER, Reason.CONFLICT),
-    }
-)
-"""Reasons that no waiting mends: a person must act, and the line is an error."""
 
 
 class Event(Struct, frozen=True):
@@ -35,6 +24,16 @@ class Event(Struct, frozen=True):
 
     level: Callable[[Any], str]
     fields: Callable[[Any], Fields]
+    phrase: str
+    """What it is for people on a terminal; a field that is named here is not told again."""
+    meaning: str
+
+
+class OwnEvent(Struct, frozen=True):
+    """A line of the process itself."""
+
+    level: str
+    phrase: str
     meaning: str
 
 
@@ -42,12 +41,13 @@ def _always(level: str) -> Callable[[Any], str]:
     return lambda _: level
 
 
-def _by_reason(fact: facts.RenewalFailed | facts.DeliveryFailed) -> str:
-    return "error" if fact.reason in FOR_PEOPLE else "warning"
-
-
 def _renewal_failed_level(fact: facts.RenewalFailed) -> str:
-    return "error" if fact.remaining == timedelta(0) else _by_reason(fact)
+    has_ended = fact.remaining == timedelta(0)
+    return "warning" if RENEWAL[fact.reason].passes and not has_ended else "error"
+
+
+def _delivery_failed_level(fact: facts.DeliveryFailed) -> str:
+    return "warning" if DELIVERY[fact.reason].passes else "error"
 
 
 def _none(_: Fact) -> Fields:
@@ -62,7 +62,7 @@ def _renewed(fact: facts.Renewed) -> Fields:
     credential = fact.credential
     return {
         "registry": credential.registry,
-        "expires": _instant(credential.expires_at),
+        "expires": iso(credential.expires_at),
         "lifetime_seconds": credential.lifetime.total_seconds(),
         "registry_says": fact.verdict or "not asked",
         "took_seconds": round(fact.took.total_seconds(), 3),
@@ -115,68 +115,164 @@ def _clock_stepped(fact: ClockStepped) -> Fields:
 
 
 EVENTS: Final[Mapping[type[Fact], Event]] = {
-    facts.AttemptStarted: Event(_always("debug"), lambda f: {"why": f.why}, "An attempt begins."),
-    facts.Renewed: Event(_always("info"), _renewed, "A new credential came and is held."),
+    facts.AttemptStarted: Event(
+        _always("debug"), lambda f: {"why": f.why}, "asks Lightsail ({why})", "An attempt begins."
+    ),
+    facts.Renewed: Event(
+        _always("info"),
+        _renewed,
+        "renewed, expires {expires}",
+        "A new credential came and is held.",
+    ),
     facts.RenewalFailed: Event(
         _renewal_failed_level,
         _renewal_failed,
+        "renewal failed, {reason}: {detail}",
         "An attempt brought nothing; what is held stays, and it is tried again.",
     ),
-    facts.RenewalRequested: Event(_always("info"), _none, "A person wants a new credential now."),
-    facts.VerificationStarted: Event(_always("debug"), _none, "The registry is asked."),
+    facts.RenewalRequested: Event(
+        _always("info"),
+        _none,
+        "somebody asks for a renewal",
+        "A person wants a new credential now.",
+    ),
+    facts.VerificationStarted: Event(
+        _always("debug"), _none, "asks the registry", "The registry is asked."
+    ),
     facts.Verified: Event(
         lambda f: "warning" if f.verdict is Verdict.REJECTED else "info",
         lambda f: {"registry_says": f.verdict},
+        "the registry says: {registry_says}",
         "The registry has another opinion of the held credential than before.",
     ),
-    facts.LookStarted: Event(_always("debug"), _at, "A place is read."),
+    facts.LookStarted: Event(_always("debug"), _at, "looks at {place}", "A place is read."),
     facts.PlaceRead: Event(
         lambda f: gravest(f.notices) or "debug",
         lambda f: {**_at(f), **_noticed(f)},
+        "looked at {place}",
         "Something is to be said about a place.",
     ),
-    facts.PlaceTouched: Event(_always("debug"), _at, "Somebody wrote there."),
+    facts.PlaceTouched: Event(
+        _always("debug"), _at, "somebody wrote to {place}", "Somebody wrote there."
+    ),
     facts.PlacePending: Event(
         _always("info"),
         lambda f: {**_at(f), "detail": f.detail},
+        "cannot deliver to {place} yet: {detail}",
         "A place cannot be there yet; it is delivered to when it comes.",
     ),
     facts.Drifted: Event(
         _always("warning"),
         lambda f: {**_at(f), "cause": f.cause},
+        "somebody else {cause} our entry in {place}",
         "Somebody else changed our entry; it is repaired.",
     ),
-    facts.DeliveryStarted: Event(_always("debug"), _at, "A place is written."),
+    facts.DeliveryStarted: Event(
+        _always("debug"), _at, "delivers to {place}", "A place is written."
+    ),
     facts.Delivered: Event(
         lambda f: gravest(f.notices) or "info",
         _delivered,
+        "delivered to {place}",
         "A place holds the credential again.",
     ),
     facts.DeliveryFailed: Event(
-        _by_reason,
+        _delivery_failed_level,
         _delivery_failed,
-        "A place could not be read or written; it holds what it held, and it is tried again.",
+        "delivery to {place} failed, {reason}: {detail}",
+        "A place could not be read or written, or holds what must stay; it is left as it is, and"
+        " tried again.",
     ),
     facts.RoundEnded: Event(
         lambda f: "warning" if f.failing else "info",
         _round_ended,
+        "delivered to its places: {changed} changed, {unchanged} unchanged, {failing} failing",
         "Every place has been given the new credential, or has failed.",
     ),
-    facts.StateNotSaved: Event(_always("error"), _not_saved, "The store took nothing."),
-    facts.StateSaved: Event(_always("info"), _none, "The store takes it again."),
+    facts.StateNotSaved: Event(
+        _always("error"),
+        _not_saved,
+        "the state cannot be saved, {reason}: {detail}; {means}",
+        "The store took nothing.",
+    ),
+    facts.StateSaved: Event(
+        _always("info"), _none, "the state is saved again", "The store takes it again."
+    ),
     facts.Surprised: Event(
         _always("error"),
         lambda f: {"doing": f.doing, "traceback": f.traceback},
+        "a bug in {doing}; the login goes on",
         "A bug was caught; the login goes on after a wait, others are not touched.",
     ),
     ClockStepped: Event(
         _always("warning"),
         _clock_stepped,
+        "clocks went apart: set by {stepped_seconds}, asleep for {suspended_seconds}",
         "The wall clock was set, or the machine slept; every plan is asked again.",
     ),
 }
 """Every fact, its line, and what it means to people."""
 
+OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
+    "daemon_started": OwnEvent(
+        "info", "Lightkeeper {version} begins", "The daemon begins, with this configuration."
+    ),
+    "daemon_ready": OwnEvent(
+        "info", "keeps every login from now on", "Every login is kept from now on."
+    ),
+    "daemon_surprised": OwnEvent(
+        "error",
+        "a bug in {doing}; every login is kept on",
+        "A bug was caught in what all logins share; they are kept on.",
+    ),
+    "daemon_stopping": OwnEvent(
+        "info",
+        "ends, and lets writes in progress finish",
+        "A signal ends the daemon; writes in progress are let finish.",
+    ),
+    "config_warning": OwnEvent("warning", "{problem}", "A setting works and is dangerous."),
+    "config_reloaded": OwnEvent(
+        "info", "the new configuration is in force", "The new configuration is in force."
+    ),
+    "config_rejected": OwnEvent(
+        "error",
+        "the new configuration has errors, the old one runs on",
+        "The new configuration has errors; the old one runs on.",
+    ),
+    "restart_needed": OwnEvent(
+        "warning",
+        "{key} was changed: that takes effect with the next start",
+        "A setting that changed takes effect with the next start.",
+    ),
+    "listener_failed": OwnEvent(
+        "error",
+        "cannot serve metrics at {listen}: {detail}",
+        "Metrics are not served; logins are kept, and it is tried again.",
+    ),
+    "watch_blind": OwnEvent(
+        "warning",
+        "a change is found by the poll only, up to a minute later: {detail}",
+        "A change there is found by the poll, up to a minute later.",
+    ),
+    "places_left": OwnEvent(
+        "warning",
+        "our entries stay in places that are served no more; {command} takes them out",
+        "Places are served no more; our entries stay until withdrawn.",
+    ),
+    "state_unreadable": OwnEvent(
+        "warning",
+        "the saved state cannot be used, which costs one call: {detail}",
+        "A saved state cannot be used; its login costs one call.",
+    ),
+    "lines_lost": OwnEvent(
+        "warning",
+        "whoever reads this had halted; {count} lines are missing here",
+        "Whoever reads the log had halted; so many lines are missing here.",
+    ),
+}
+"""Those of the process itself."""
 
-def _instant(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+PHRASES: Final[Mapping[str, str]] = {
+    **{kind.event: event.phrase for kind, event in EVENTS.items()},
+    **{name: event.phrase for name, event in OWN_EVENTS.items()},
+}

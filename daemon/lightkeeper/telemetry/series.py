@@ -17,6 +17,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause
 from lightkeeper.core.reasons import DELIVERY, RENEWAL
 from lightkeeper.core.report import LoginReport, OutputReport, Report, Standing
+from lightkeeper.core.state import failed_attempts
 
 W = TypeVar("W", bound=str)
 
@@ -95,6 +96,11 @@ _GAUGES: Final[tuple[tuple[str, str, _Value], ...]] = (
         "Failed attempts since the last success.",
         lambda x: x.consecutive_failures,
     ),
+    (
+        "login_state_saved",
+        "Whether the store took what a restart needs.",
+        lambda x: x.unsaved is None,
+    ),
 )
 
 
@@ -138,7 +144,7 @@ def _by_login(logins: Iterable[LoginReport], value: _Value) -> _Rows:
 def _renewals(logins: Iterable[LoginReport]) -> _Rows:
     for login in logins:
         yield [login.login, "success"], login.renewals
-        yield [login.login, "failure"], sum(login.renewal_failures.values())
+        yield [login.login, "failure"], failed_attempts(login.renewal_failures)
 
 
 _Outputs = Sequence[tuple[LoginReport, OutputReport]]
