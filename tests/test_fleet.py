@@ -138,6 +138,43 @@ async def test_another_source_goes_on_with_what_the_former_one_wrote() -> None:
     assert delivery.former == {former.registry}
 
 
+async def test_a_login_that_is_called_otherwise_takes_its_places_over_without_a_dispute() -> None:
+    """The same for a place that another login has from now on: it is us who wrote there."""
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE, place="/a")])
+
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        renamed = scene.kept(OTHER, place="/a")
+        scene.issuers[OTHER].answers = [an_answer(scene.edge.clock.now(), 9)]
+        output = scene.outputs[OTHER]
+        output.replaces_foreign = False
+        output.held = scene.outputs[ONE].held
+        fleet.apply([renamed])
+        ended = await scene.edge.notebook.until(facts.RoundEnded, 2)
+
+    assert isinstance(ended, facts.RoundEnded)
+    assert (ended.login, ended.changed, ended.failing) == (OTHER, 1, 0)
+    assert scene.edge.notebook.of(facts.Drifted) == []
+
+
+async def test_what_another_login_wrote_is_known_after_a_reload_and_a_restart() -> None:
+    scene = Scene()
+    fleet = scene.fleet()
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 2)
+        fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+        reloaded = [one.kin for one in fleet.states]
+
+    fleet = scene.fleet(scene.saved())
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER)])
+
+    digests = {one.held.digest for one in fleet.states if one.held}
+    assert reloaded == [one.kin for one in fleet.states] == [digests, digests]
+
+
 async def test_the_places_that_another_source_leaves_are_named() -> None:
     scene = Scene()
     fleet = scene.fleet()

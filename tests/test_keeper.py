@@ -11,14 +11,16 @@ from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
+from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import ClockStepped, LoginFact, OutputName, Place, Why
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed, Foreign, Pending
 from tests.core.making import FOREIGN, HOUR, LIFETIME, LOGIN, MINUTE, NONE, POLICY, SECOND
-from tests.fakes.edge import FakeOutput, Notebook, running, turns
+from tests.fakes.edge import FakeOutput, Notebook, an_answer, running, turns
 from tests.keeping import Scene
 
+NO_KIN = frozenset[Digest]()
 NO_SPACE = Failed(reason=Reason.NO_SPACE, detail="/s: full")
 
 
@@ -191,7 +193,7 @@ async def test_a_place_that_hangs_delays_no_other(scene: Scene) -> None:
     hanging = FakeOutput(names=("/hung",), name=facts.OutputName("hanging"))
     hanging.gate.is_open.clear()
     keeper = scene.keeper()
-    keeper.adopting(POLICY, scene.edge.source(scene.issuer), [hanging, scene.output])()
+    keeper.adopting(POLICY, scene.edge.source(scene.issuer), [hanging, scene.output], NO_KIN)()
 
     async with running(keeper):
         await hanging.gate.until_entered()
@@ -275,6 +277,25 @@ async def test_one_that_is_ended_early_again_within_the_hour_is_superseded(scene
     assert len(scene.issuer.calls) == 2
 
 
+async def test_what_the_registry_refuses_is_known_to_whoever_only_reads_the_state(
+    scene: Scene,
+) -> None:
+    """Known before it is told, or a run that ends with it would leave it out."""
+    known = []
+    async with scene.keeping():
+        for count in (1, 2):
+            renewed = await scene.edge.notebook.until(facts.Renewed, count)
+            assert isinstance(renewed, facts.Renewed)
+            scene.edge.verifier.verdicts[renewed.credential.digest] = Verdict.REJECTED
+            scene.edge.pass_on(20 * MINUTE)
+            await scene.edge.notebook.until(facts.Verified, count)
+            saved = scene.edge.store.kept[LOGIN]
+            assert saved.credential is not None
+            known.append((saved.credential.is_refused, saved.failure and saved.failure.reason))
+
+    assert known == [(True, None), (True, "superseded")]
+
+
 async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_written(
     scene: Scene,
 ) -> None:
@@ -286,6 +307,22 @@ async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_writt
     assert isinstance(drifted, facts.Drifted)
     assert (drifted.cause, drifted.digest) == (facts.Cause.REPLACED, FOREIGN)
     assert scene.output.held == {}
+
+
+async def test_a_login_that_was_there_before_is_replaced_at_once_and_that_is_no_repair(
+    scene: Scene,
+) -> None:
+    registry = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+    scene.issuer.answers = [an_answer(scene.edge.clock.now(), 1, registry=registry)]
+    scene.output.held["/a/config.json"] = FOREIGN
+
+    async with scene.keeping():
+        delivered = await scene.edge.notebook.until(facts.Delivered)
+        ended = await scene.edge.notebook.until(facts.RoundEnded)
+
+    assert isinstance(delivered, facts.Delivered)
+    assert isinstance(ended, facts.RoundEnded)
+    assert (delivered.changed, delivered.repaired, ended.changed) == (True, None, 1)
 
 
 async def test_what_somebody_put_there_meanwhile_and_must_stay_is_a_conflict(scene: Scene) -> None:
@@ -325,7 +362,7 @@ async def test_a_reload_between_a_plan_and_its_steps_is_no_bug(
     source = scene.edge.source(scene.issuer)
 
     def reload() -> None:
-        keeper.adopting(POLICY, source, [other])()
+        keeper.adopting(POLICY, source, [other], NO_KIN)()
 
     notebook.kind, notebook.act = kind, reload
     async with running(keeper):
@@ -355,7 +392,7 @@ async def test_another_policy_is_adopted_without_a_call(scene: Scene) -> None:
         await turns()
         before = scene.edge.alarm.times[LOGIN]
         source = scene.edge.source(scene.issuer)
-        keeper.adopting(replace(POLICY, renew_at=0.25), source, [scene.output])()
+        keeper.adopting(replace(POLICY, renew_at=0.25), source, [scene.output], NO_KIN)()
         await turns()
         after = scene.edge.alarm.times[LOGIN]
 

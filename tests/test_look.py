@@ -19,6 +19,7 @@ from tests.core.making import (
     LOGIN,
     MINUTE,
     OUTPUT,
+    POLICY,
     after,
     at,
     delivered_to,
@@ -58,8 +59,14 @@ def test_only_what_may_not_replace_has_to_know_ours() -> None:
     assert spared(holding(), HERE) is None
 
 
+def test_what_other_logins_of_ours_wrote_is_not_spared() -> None:
+    state = _unread(replaces_foreign=False).under(POLICY, frozenset({THEIRS}))
+
+    assert spared(state, HERE) == frozenset({FIRST.digest, THEIRS})
+
+
 @pytest.mark.parametrize("replaces_foreign", [True, False])
-def test_somebody_elses_login_is_drift_at_the_first_look_too(*, replaces_foreign: bool) -> None:
+def test_somebody_elses_login_is_met_at_the_first_look_too(*, replaces_foreign: bool) -> None:
     fact = _look(_unread(replaces_foreign=replaces_foreign), THEIRS)
 
     assert fact == facts.Drifted(

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from lightkeeper.attempt import Source
 from lightkeeper.boundary import boundary
 from lightkeeper.core import facts
+from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.saved import Saved, begin, put_down
-from lightkeeper.core.state import LoginState
+from lightkeeper.core.state import LoginState, digests_of
 from lightkeeper.history import History
 from lightkeeper.keeper import Keeper
 from lightkeeper.ports import Failed, Output, World
@@ -77,14 +78,16 @@ class Fleet:
             for name, (fingerprint, keeper) in self._keepers.items()
             if name not in wanted or wanted[name].fingerprint != fingerprint
         }
+        running = (keeper.state.known for _, keeper in self._keepers.values())
+        kin = digests_of((*running, *(one.known for one in stored.values())))
         keepers: dict[LoginName, tuple[str, Keeper]] = {}
         adoptions: list[Callable[[], None]] = []
         for name, kept in wanted.items():
             if name in self._keepers and name not in stored:
                 _, keeper = self._keepers[name]
-                adoptions.append(keeper.adopting(kept.policy, kept.source, kept.outputs))
+                adoptions.append(keeper.adopting(kept.policy, kept.source, kept.outputs, kin))
             else:
-                keeper = self._begin(kept, stored.pop(name, None))
+                keeper = self._begin(kept, stored.pop(name, None), kin)
             keepers[name] = kept.fingerprint, keeper
         for adopt in adoptions:
             adopt()
@@ -198,7 +201,7 @@ class Fleet:
         now, boot_id = self._world.clock.now(), self._world.boot_id
         return put_down(keeper.state, fingerprint=fingerprint, boot_id=boot_id, now=now)
 
-    def _begin(self, kept: Kept, saved: Saved | None) -> Keeper:
+    def _begin(self, kept: Kept, saved: Saved | None, kin: frozenset[Digest]) -> Keeper:
         state = begin(
             saved,
             kept.name,
@@ -208,7 +211,7 @@ class Fleet:
             now=self._world.clock.now(),
         )
         return Keeper(
-            History(state, self._world),
+            History(state.under(kept.policy, kin), self._world),
             fingerprint=kept.fingerprint,
             source=kept.source,
             outputs=kept.outputs,

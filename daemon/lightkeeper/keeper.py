@@ -13,6 +13,7 @@ from typing import Final
 
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
+from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import OutputName, Place
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.plan import Deliver, Look, Save, Step, plan
@@ -47,7 +48,7 @@ class Keeper:
         )
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
-        self.adopting(self.state.policy, source, outputs)()
+        self.adopting(self.state.policy, source, outputs, self.state.kin)()
 
     @property
     def state(self) -> LoginState:
@@ -55,13 +56,17 @@ class Keeper:
         return self._history.state
 
     def adopting(
-        self, policy: Policy, source: Source, outputs: Sequence[Output]
+        self,
+        policy: Policy,
+        source: Source,
+        outputs: Sequence[Output],
+        kin: frozenset[Digest],
     ) -> Callable[[], None]:
         """What puts these in force, at once or not at all; what is held stays, without a call.
 
         Whatever can fail has been done when it is handed out.
         """
-        state = self.state.under(policy).with_places(places_of(outputs))
+        state = self.state.under(policy, kin).with_places(places_of(outputs))
 
         def adopt() -> None:
             self._history.state = state

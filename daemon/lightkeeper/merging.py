@@ -35,7 +35,7 @@ def found(
 
 def foreign(document: Document, delivery: Delivery) -> Foreign | None:
     """What keeps a delivery from a document: a credential there that it may not touch."""
-    host, ours = delivery.credential.registry, delivery.ours
+    host, ours = delivery.credential.registry, delivery.ours | delivery.kin
     match delivery.if_foreign:
         case IfForeign.ASK:
             steps_back = document.foreign(host, ours)
@@ -50,7 +50,8 @@ def foreign(document: Document, delivery: Delivery) -> Foreign | None:
 
 def delivered(document: Document, delivery: Delivery) -> Document:
     """The document with what a delivery wants in it."""
-    spared = delivery.ours if delivery.if_foreign is IfForeign.SPARE else None
+    ours = delivery.ours | delivery.kin
+    spared = ours if delivery.if_foreign is IfForeign.SPARE else None
     after = put(document, delivery.credential, spared)
     for former in delivery.former:
         after = take_out(after, former, delivery.ours)

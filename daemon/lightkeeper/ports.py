@@ -80,6 +80,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     credential: Credential
     ours: frozenset[Digest]
     """What this login wrote before, and may write over."""
+    kin: frozenset[Digest]
+    """What other logins wrote: it may be written over, and is not taken out elsewhere."""
     former: frozenset[RegistryHost]
     """Registries of this login whose entries are to go."""
     if_foreign: IfForeign
@@ -224,6 +226,10 @@ class Fs(Protocol):
 
     def readlink(self, path: str) -> str:
         """Where a link leads."""
+        ...
+
+    def check_writable(self, directory: int, name: str) -> None:
+        """Fail as a write to what stands under a name would; `.` is the directory itself."""
         ...
 
     def mkdir(self, path: str, mode: int) -> None:

@@ -168,6 +168,7 @@ class Steps:
             login=self._state.login,
             credential=held,
             ours=self._state.ours,
+            kin=self._state.kin,
             former=self._state.former_registries,
             if_foreign=self._if_foreign(step),
         )
@@ -183,7 +184,7 @@ class Steps:
                         place=place,
                         digest=held.digest,
                         changed=changed,
-                        repaired=known.drift if known and changed else None,
+                        repaired=known.disputed if known and changed else None,
                         notices=notices,
                     )
                 ]

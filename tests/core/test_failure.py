@@ -36,6 +36,8 @@ def test_a_failure_that_lasts_keeps_its_beginning_and_is_counted() -> None:
     failure = lasting(NONE, MINUTE, 2 * MINUTE)
 
     assert (failure.since, failure.count, failure.said) == (NOON, 3, BOOT)
+    assert failure.lasts == 2 * MINUTE
+    assert lasting(MINUTE, NONE).lasts == NONE
 
 
 def test_the_last_detail_is_the_one_that_is_known() -> None:

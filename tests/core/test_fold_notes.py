@@ -7,7 +7,8 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
-from lightkeeper.core.facts import Cause
+from lightkeeper.core.facts import Cause, LoginFact
+from lightkeeper.core.moment import ServerClock
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import Note
 from tests.core.making import (
@@ -20,12 +21,14 @@ from tests.core.making import (
     SECOND_ONE,
     a_state,
     after,
+    at,
     delivered,
     delivered_to,
     drifted,
     failed,
     holding,
     not_delivered,
+    not_saved,
     renewed,
     requested,
     seen,
@@ -99,3 +102,20 @@ def test_no_note_gives_a_password_away() -> None:
     state = after(holding(), renewed(MINUTE, SECOND_ONE))
 
     assert SECOND_ONE.password.reveal() not in repr(state)
+
+
+def test_when_it_happened_is_told_by_the_servers_clock() -> None:
+    """Ours may be a day ahead: a failure of tomorrow tells nobody anything."""
+    ahead = ServerClock(at=NOON - 24 * HOUR, seen=at())
+    happened: list[LoginFact] = [
+        failed(HOUR),
+        not_delivered(HOUR),
+        not_saved(HOUR),
+        surprised(HOUR),
+    ]
+
+    state = after(replace(delivered_to(HERE), clock=ahead), *happened)
+
+    failures = [state.failure, state.places[HERE].failure, state.unsaved, state.bug]
+    assert [one and one.since for one in failures] == [NOON - 23 * HOUR] * 4
+    assert {note.at for note in state.notes[-3:]} == {NOON - 23 * HOUR}

@@ -151,7 +151,11 @@ def test_a_registry_that_says_nothing_is_no_news() -> None:
 
 @pytest.mark.parametrize("fact", [renewed(), requested(), round_ended(), drifted()])
 def test_what_changes_the_course_of_things_is_always_said(fact: LoginFact) -> None:
-    assert is_news(holding(HERE), fact)
+    assert is_news(delivered_to(HERE), fact)
+
+
+def test_what_was_there_before_any_of_ours_is_no_news() -> None:
+    assert not is_news(holding(HERE), drifted())
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,27 @@ def test_a_repair_waits_for_whoever_is_still_at_it(cause: Cause, waits: timedelt
     assert changed.not_before == BOOT + MINUTE + waits
 
 
+@pytest.mark.parametrize("cause", Cause)
+def test_what_was_there_before_any_of_ours_is_no_dispute(cause: Cause) -> None:
+    """Nobody is at it: it is replaced without a wait, and counts as no repair."""
+    changed = places.drifted(NEW, drifted(MINUTE, cause), FIRST)
+
+    assert changed.drift is cause
+    if cause is Cause.REPLACED:
+        assert (changed.disputed, changed.not_before) == (None, BOOT + MINUTE)
+    else:
+        assert changed.disputed is cause
+        assert changed.not_before > BOOT + MINUTE
+
+
+def test_a_place_has_had_ours_once_it_was_seen_there() -> None:
+    assert not NEW.had_ours
+    assert SERVED.had_ours
+    assert places.read(NEW, seen(), FIRST).had_ours
+    assert not places.read(NEW, seen(digest=FOREIGN, settled=False), FIRST).had_ours
+    assert places.drifted(SERVED, drifted(), FIRST).disputed is Cause.REPLACED
+
+
 def repaired_often(times: int, cause: Cause = Cause.REPLACED) -> PlaceState:
     """A place that was changed and repaired this often, the last time at noon."""
     place = SERVED

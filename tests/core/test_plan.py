@@ -80,7 +80,7 @@ def test_a_renewal_starts_when_it_is_due_and_the_bell_is_set_for_that(draw: floa
 
 
 def test_another_policy_moves_the_renewal_without_a_call() -> None:
-    state = holding().under(replace(POLICY, renew_at=0.9, spread=0.0))
+    state = holding().under(replace(POLICY, renew_at=0.9, spread=0.0), frozenset())
 
     assert wakes(state, HOUR) == LIFETIME * 0.9
 
@@ -189,7 +189,7 @@ def test_one_that_is_ended_again_is_replaced_an_hour_after_the_last_one() -> Non
 
 
 def test_a_renewal_that_is_due_within_that_hour_is_not_put_off() -> None:
-    state = again_refused().under(replace(POLICY, renew_at=0.06, spread=0.0))
+    state = again_refused().under(replace(POLICY, renew_at=0.06, spread=0.0), frozenset())
 
     assert wakes(state, 90 * MINUTE) == HOUR + LIFETIME * 0.06
     assert renews(state, HOUR + LIFETIME * 0.06) is Why.DUE

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginFact, Why
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Look, Step, plan
+from lightkeeper.core.plan import Deliver, Look, Step, Verify, plan
 from lightkeeper.core.reasons import Reason
-from lightkeeper.core.state import LoginState
+from lightkeeper.core.state import LoginState, Round
 from tests.core.making import (
     HERE,
     HOUR,
@@ -273,13 +273,28 @@ def test_a_round_is_over_at_once_where_there_are_no_places() -> None:
     "fact",
     [
         not_delivered(SECOND),
-        drifted(SECOND),
         drifted(SECOND, Cause.REMOVED, digest=None),
         pending(SECOND),
     ],
 )
 def test_a_round_does_not_wait_for_a_place_in_trouble(fact: LoginFact) -> None:
     assert is_over(after(holding(HERE), fact))
+
+
+def test_a_round_waits_for_what_is_to_replace_a_login_that_was_there_before() -> None:
+    """It is a first delivery, and no repair that comes when the dispute lets it."""
+    met, ours = after(holding(HERE), drifted(SECOND)), replace(delivered_to(HERE), round=Round())
+
+    assert not is_over(met)
+    assert is_over(after(ours, drifted(SECOND)))
+    assert is_over(after(met, verified(2 * SECOND, Verdict.REJECTED)))
+
+
+def test_a_login_that_was_there_before_is_replaced_once_the_registry_was_asked() -> None:
+    met = after(holding(HERE), drifted(SECOND))
+
+    assert plan(met, at(SECOND)).start == (Verify(),)
+    assert steps(after(met, verified(SECOND)), SECOND) == (OVERWRITE,)
 
 
 @pytest.mark.parametrize("fact", [looking(SECOND), delivering(SECOND)])

@@ -11,7 +11,6 @@ from tests.core.making import (
     BOOT,
     HERE,
     LIFETIME,
-    MINUTE,
     SECOND,
     a_state,
     after,
@@ -73,8 +72,8 @@ def test_a_login_that_the_registry_refuses_is_waited_for_past_the_floor() -> Non
 
 
 def test_a_refused_login_is_settled_once_its_attempt_failed_or_has_to_wait_for_long() -> None:
-    failing = after(REFUSED, started(MINUTE, Why.REFUSED), failed(MINUTE))
+    failing = after(REFUSED, started(30 * SECOND, Why.REFUSED), failed(30 * SECOND))
     ended = replace(REFUSED, refused_attempt=BOOT)
 
-    assert is_settled(failing, at(MINUTE + SECOND))
+    assert is_settled(failing, at(31 * SECOND))
     assert is_settled(ended, at(SECOND))

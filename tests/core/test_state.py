@@ -14,7 +14,15 @@ from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import Cause, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.state import Known, LeftPlace, LoginState, OutputCounts, remember
+from lightkeeper.core.state import (
+    Known,
+    LeftPlace,
+    LoginState,
+    OutputCounts,
+    digests_of,
+    leave,
+    remember,
+)
 from tests.core.making import (
     BOOT,
     FIRST,
@@ -49,6 +57,7 @@ from tests.core.making import (
 
 SERVED = after(delivered_to(HERE), started(HOUR, Why.DUE), renewed(HOUR, SECOND_ONE))
 """A login that renewed, and has yet to deliver what came."""
+KIN = digests_of([SERVED.known, [Known(digest=FOREIGN, registry=FIRST.registry, expires_at=NOON)]])
 
 
 def place_of(state: LoginState) -> PlaceState:
@@ -262,7 +271,28 @@ def test_where_no_round_is_on_there_is_nothing_to_sum_up() -> None:
 def test_another_policy_changes_nothing_else() -> None:
     other = replace(POLICY, renew_at=0.8)
 
-    assert SERVED.under(other) == replace(SERVED, policy=other)
+    assert SERVED.under(other, KIN) == replace(SERVED, policy=other, kin=KIN)
+
+
+@pytest.mark.parametrize(("state", "cause"), [(SERVED, None), (delivered_to(HERE), Cause.REVERTED)])
+def test_what_another_login_of_ours_wrote_is_not_foreign(
+    state: LoginState, cause: Cause | None
+) -> None:
+    """A login may be called otherwise, or a place be another login's from now on."""
+    state = state.under(POLICY, KIN)
+
+    assert state.drift_of(place_of(state), FOREIGN, settled=False) is cause
+
+
+def test_a_place_that_a_former_process_served_is_known_to_have_had_ours() -> None:
+    before = delivered_to(HERE)
+    left = leave([HERE.name], before.known)
+
+    state = replace(before, places={}, left=left).with_places(
+        [PlaceState(place=HERE), PlaceState(place=THERE)]
+    )
+
+    assert [place.had_ours for place in state.places.values()] == [True, False]
 
 
 def test_a_reload_keeps_what_is_known_of_a_place() -> None:

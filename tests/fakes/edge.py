@@ -238,7 +238,7 @@ class FakeOutput:
         if failure is not None:
             return failure
         there = self.held.get(place.name)
-        is_foreign = there is not None and there not in delivery.ours
+        is_foreign = there is not None and there not in delivery.ours | delivery.kin
         if is_foreign and delivery.if_foreign is not IfForeign.REPLACE:
             return Foreign(digest=there)
         self.deliveries.append(delivery)

@@ -159,6 +159,9 @@ class Ledger:
         name, place = fact.login, fact.place
         drift = self._drifts.pop((name, place.name), None)
         cause = drift.cause if drift and fact.changed else None
+        if cause is Cause.REPLACED and fact.repaired is None:
+            # What was there before any of ours is replaced, and that is no repair.
+            cause = Cause.REPLACED if (name, place.name) in self._confirmed else None
         if self._wrote.pop((name, place.name), None) is not fact.changed:
             self._blame(f"{place.name} was told changed={fact.changed}, and was not")
         if fact.repaired is not cause:
@@ -210,8 +213,11 @@ class Ledger:
         beside = [Cause.REPLACED] if has_alias(data, host) else []
         if there == self._machine.judge.held.get(name):
             return [Cause.ALTERED, *beside]
-        is_known = there in self._known.get(name, [])[-KNOWN:]
-        return [Cause.REVERTED, *beside] if is_known else [Cause.REPLACED]
+        if there in self._known.get(name, [])[-KNOWN:]:
+            return [Cause.REVERTED, *beside]
+        # What another login of ours wrote is no stranger's, as far back as it was told to this one.
+        is_kin = any(there in known for known in self._known.values())
+        return [Cause.REPLACED, Cause.REVERTED] if is_kin else [Cause.REPLACED]
 
     def _is_malformed(self, path: str) -> bool:
         try:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from lightkeeper.core import facts
+from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import LoginFact, LoginName
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.saved import Saved
@@ -102,8 +103,8 @@ def keeping(history: type[History]) -> type[Fleet]:
     """A fleet that keeps such histories."""
 
     class Keeping(Fleet):
-        def _begin(self, kept: Kept, saved: Saved | None) -> Keeper:
-            usual = super()._begin(kept, saved)
+        def _begin(self, kept: Kept, saved: Saved | None, kin: frozenset[Digest]) -> Keeper:
+            usual = super()._begin(kept, saved, kin)
             return Keeper(
                 history(usual.state, self._world),
                 fingerprint=kept.fingerprint,

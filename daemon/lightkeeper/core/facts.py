@@ -177,7 +177,7 @@ class PlacePending(Struct, frozen=True, kw_only=True):
 
 
 class Drifted(Struct, frozen=True, kw_only=True):
-    """Somebody else changed our entry; a repair becomes necessary."""
+    """Somebody else changed our entry, or had one there before us; a repair becomes necessary."""
 
     event: ClassVar[str] = "place_drifted"
 

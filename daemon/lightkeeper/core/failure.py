@@ -23,10 +23,12 @@ class Failure(Struct, frozen=True, kw_only=True, gc=False):
     reason: Reason
     detail: str
     since: datetime
-    """Wall clock."""
+    """By the wall clock that it was told with: of a login the server's, which nobody here sets."""
     count: int
     said: timedelta
     """Boot clock, when it was last reported."""
+    lasts: timedelta = timedelta(0)
+    """From the first occurrence to the last."""
 
     def is_said(self, reason: Reason, boot: timedelta) -> bool:
         """Whether one more of it is no news: same reason, reported within the hour."""
@@ -38,4 +40,5 @@ def failed(before: Failure | None, reason: Reason, detail: str, at: Moment) -> F
     if before is None or before.reason is not reason:
         return Failure(reason=reason, detail=detail[:DETAIL], since=at.wall, count=1, said=at.boot)
     said = before.said if before.is_said(reason, at.boot) else at.boot
-    return replace(before, detail=detail[:DETAIL], count=before.count + 1, said=said)
+    lasts = max(timedelta(0), at.wall - before.since)
+    return replace(before, detail=detail[:DETAIL], count=before.count + 1, said=said, lasts=lasts)

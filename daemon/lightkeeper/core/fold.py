@@ -40,7 +40,8 @@ def fold(state: LoginState, fact: LoginFact) -> LoginState:  # noqa: C901 - one 
         case facts.Verified():
             return _verified(state, fact)
         case facts.StateNotSaved():
-            failure = failed(state.unsaved, fact.reason, fact.detail, fact.at)
+            at = state.clock.moment(fact.at)
+            failure = failed(state.unsaved, fact.reason, fact.detail, at)
             return replace(state, unsaved=failure, save_again=fact.at.boot + policy.SAVE_RETRY)
         case facts.StateSaved():
             return replace(state, unsaved=None)
@@ -102,7 +103,7 @@ def _renewal_failed(state: LoginState, fact: facts.RenewalFailed) -> LoginState:
         retry_after=fact.retry_after,
         u=fact.draw,
     )
-    failure = failed(state.failure, fact.reason, fact.detail, fact.at)
+    failure = failed(state.failure, fact.reason, fact.detail, clock.moment(fact.at))
     after = replace(
         state,
         renewing=state.renewing and _is_of_verification(failure),
@@ -142,7 +143,7 @@ def _is_of_verification(failure: Failure | None) -> bool:
 def _surprised(state: LoginState, fact: facts.Surprised) -> LoginState:
     if not is_news(state, fact):
         return state
-    bug = failed(None, Reason.INTERNAL_ERROR, fact.doing, fact.at)
+    bug = failed(None, Reason.INTERNAL_ERROR, fact.doing, state.clock.moment(fact.at))
     return _noted(replace(state, bug=bug), fact, Reason.INTERNAL_ERROR, detail=fact.doing)
 
 
@@ -175,7 +176,8 @@ def _fold_place(
         case facts.Delivered():
             return _delivered(state, place, fact)
         case facts.DeliveryFailed():
-            after = _with(state, places.not_delivered(place, fact))
+            told = replace(fact, at=state.clock.moment(fact.at))
+            after = _with(state, places.not_delivered(place, told))
             counted = _count_output(after, place, failure=fact.reason)
             if not is_news(state, fact):
                 return counted
@@ -229,7 +231,7 @@ def _counted(counts: Mapping[_Word, int], word: _Word | None) -> Mapping[_Word, 
 def _noted(state: LoginState, fact: LoginFact, word: str, detail: str = "") -> LoginState:
     place = getattr(fact, "place", None)
     note = Note(
-        at=fact.at.wall,
+        at=state.server_now(fact.at),
         fact=fact.event,
         word=word,
         place=place.name if place else "",

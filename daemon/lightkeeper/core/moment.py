@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Moment(Struct, frozen=True, kw_only=True, gc=False):
@@ -50,6 +51,10 @@ class ServerClock(Struct, frozen=True, kw_only=True, gc=False):
     def skew(self) -> timedelta:
         """How far our wall clock was ahead of the server's when last compared."""
         return self.seen.wall - self.at
+
+    def moment(self, now: Moment) -> Moment:
+        """The same moment with the server's time for its wall clock."""
+        return replace(now, wall=self.now(now))
 
     def skew_at(self, now: Moment) -> timedelta:
         """How far our wall clock is ahead of the server's, if both ran on as the boot clock did."""

@@ -56,10 +56,10 @@ def failure_of(state: LoginState, fact: LoginFact) -> Failure | None:
 def _is_place_news(state: LoginState, fact: LoginFact) -> bool:
     match fact:
         case facts.Drifted(place=place, cause=cause):
-            # A conflict is told as the failure that it is.
+            # A conflict is told as the failure that it is, and what was there first is no drift.
             known = state.places.get(place)
-            may_go = known is None or known.may_replace(state.held)
-            return cause is not Cause.REPLACED or may_go
+            is_ours = known is None or (known.had_ours and known.may_replace(state.held))
+            return cause is not Cause.REPLACED or is_ours
         case facts.DeliveryFailed(reason=reason, at=at):
             return _is_new(failure_of(state, fact), reason, at)
         case facts.Delivered(place=place):

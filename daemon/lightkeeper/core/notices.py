@@ -85,7 +85,7 @@ NOTICES: Final[Mapping[Notice, Noted]] = MappingProxyType(
             lasts=True,
         ),
         Notice.WIDE_MODE: Noted(
-            advice="Others than its owner may read or write this file, and it holds a password;"
+            advice="Others than its owner may read or write this file, which is for passwords;"
             " chmod 600 it, or set file_mode if its group is meant to push.",
             lasts=True,
         ),
@@ -123,8 +123,9 @@ NOTICES: Final[Mapping[Notice, Noted]] = MappingProxyType(
             level="info",
         ),
         Notice.FIRST_ENTRY: Noted(
-            advice="Our entry is the file's first: from now on docker keeps logins there, and looks"
-            " for a keychain of the system no more, unless credsStore names one.",
+            advice="Our entry is the file's first: if docker uses this file, it keeps logins there"
+            " from now on, and looks for a keychain of the system no more, unless credsStore names"
+            " one.",
             level="info",
         ),
     }

@@ -28,6 +28,8 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     read_at: timedelta = timedelta(0)
     """When it was last read or written, or could not be."""
     touched: bool = False
+    had_ours: bool = False
+    """Whether we delivered there before, in this process or another."""
     confirmed: Digest | None = None
     """The last credential of ours that was seen there: what a drift is measured against."""
     busy: bool = False
@@ -51,6 +53,11 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
             and self.settled
             and self.digest == credential.digest
         )
+
+    @property
+    def disputed(self) -> Cause | None:
+        """What somebody else did to our entry; what was there before any of ours is no drift."""
+        return self.drift if self.had_ours or self.drift is not Cause.REPLACED else None
 
     def is_in_conflict(self, held: Credential | None) -> bool:
         """Whether it holds a credential that we did not write and may not overwrite."""
@@ -87,7 +94,7 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         notices=fact.notices | {one for one in place.notices if not NOTICES[one].lasts},
     )
     if after.holds(held):
-        return replace(after, confirmed=fact.digest, drift=None, failure=None)
+        return replace(after, had_ours=True, confirmed=fact.digest, drift=None, failure=None)
     if after.digest == place.digest:
         return after
     return replace(after, drift=None, failure=_without_conflict(place.failure))
@@ -114,8 +121,6 @@ def drifted(place: PlaceState, fact: facts.Drifted, held: Credential | None) -> 
     """Somebody else changed our entry: it is repaired after a wait that grows in a dispute."""
     over = policy.is_dispute_over(place.repaired_at, fact.at.boot)
     repairs = 0 if over else place.repairs
-    removed = fact.cause is Cause.REMOVED
-    wait = policy.REMOVED_WAIT if removed else policy.repair_wait(repairs)
     after = replace(
         place,
         busy=False,
@@ -127,11 +132,21 @@ def drifted(place: PlaceState, fact: facts.Drifted, held: Credential | None) -> 
         drift=fact.cause,
         drifted_at=fact.at.boot,
         repairs=repairs,
-        not_before=fact.at.boot + wait,
     )
+    after = replace(after, not_before=fact.at.boot + _repair_wait(after))
     if after.is_in_conflict(held):
         return after
     return replace(after, failure=_without_conflict(place.failure))
+
+
+def _repair_wait(place: PlaceState) -> timedelta:
+    match place.disputed:
+        case None:
+            return timedelta(0)
+        case Cause.REMOVED:
+            return policy.REMOVED_WAIT
+        case _:
+            return policy.repair_wait(place.repairs)
 
 
 def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
@@ -145,6 +160,7 @@ def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
         digest=fact.digest,
         settled=True,
         read_at=fact.at.boot,
+        had_ours=True,
         confirmed=fact.digest,
         drift=None,
         failure=None,

@@ -229,7 +229,8 @@ def _is_round_over(state: LoginState) -> bool:
         and (
             place.holds(state.held)
             or place.failure is not None
-            or place.drift is not None
+            or place.disputed is not None
+            or (_is_answered(state, place) and state.verdict is Verdict.REJECTED)
             or bool(place.pending)
         )
         for place in state.places.values()

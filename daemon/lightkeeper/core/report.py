@@ -199,7 +199,7 @@ def _place(state: LoginState, place: PlaceState, now: Moment) -> PlaceReport:
         expires_at=state.expiry_of(place.digest),
         failure=place.failure,
         pending=place.pending,
-        drift=place.drift,
+        drift=place.disputed,
         waits=_waits(state, place, now) if standing is Standing.PENDING else "",
         notices=ordered(place.notices),
     )
@@ -220,10 +220,12 @@ def _waits(state: LoginState, place: PlaceState, now: Moment) -> str:
         return "waits for the next login: the one that is held has expired"
     again = f"{now.wall_at(max(place.not_before, now.boot)):%H:%M:%SZ}"
     if place.drift is not None:
-        done = f"somebody else {place.drift} our entry"
+        done, does = f"somebody else {place.drift} our entry", "repaired"
+        if place.disputed is None:
+            done, does = "it holds a login that is not ours", "replaced"
         if place.drift is Cause.REPLACED and state.policy.verify:
-            return f"{done}; the registry is asked, and it is to be repaired after {again}"
-        return f"{done}; it is to be repaired at {again}"
+            return f"{done}; the registry is asked, and it is to be {does} after {again}"
+        return f"{done}; it is to be {does} at {again}"
     if place.pending:
         return f"{place.pending}; looked for again from {again} on"
     return "what is held is not there yet; its delivery comes next"

@@ -27,7 +27,7 @@ class Note(Struct, frozen=True, kw_only=True, gc=False):
     """A fact as it is remembered: short, and without the credential."""
 
     at: datetime
-    """Wall clock."""
+    """Server's clock."""
     fact: str
     word: str
     """Reason, cause, verdict or why, whichever the fact has."""
@@ -79,6 +79,8 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     """Where between the earliest and the latest instant the renewal is due."""
     known: tuple[Known, ...] = ()
     """The last credentials that we held, newest first."""
+    kin: frozenset[Digest] = frozenset()
+    """Of what all logins of the same state directory held when they were last configured."""
 
     verdict: Verdict | None = None
     """The registry's last word on the held credential."""
@@ -168,7 +170,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             return Cause.REMOVED if was_ours else None
         if digest == held:
             return Cause.ALTERED if was_ours and not settled else None
-        if digest in self.ours:
+        if digest in self.ours or digest in self.kin:
             return Cause.REVERTED if was_ours else None
         return Cause.REPLACED
 
@@ -183,16 +185,17 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             failing=sum(place.failure is not None for place in self.places.values()),
         )
 
-    def under(self, policy: Policy) -> LoginState:
-        """The same login under another policy."""
-        return replace(self, policy=policy)
+    def under(self, policy: Policy, kin: frozenset[Digest]) -> LoginState:
+        """The same login under another policy, among these credentials of all."""
+        return replace(self, policy=policy, kin=kin)
 
     def with_places(self, places: Iterable[PlaceState]) -> LoginState:
         """The same login with these places: known ones keep what is known of them."""
+        left = {one.name for one in self.left}
         kept = {
             new.place: replace(self.places[new.place], replaces_foreign=new.replaces_foreign)
             if new.place in self.places
-            else new
+            else replace(new, had_ours=new.place.name in left)
             for new in places
         }
         outputs = {place.output: self.outputs.get(place.output, OutputCounts()) for place in kept}
@@ -205,6 +208,11 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             ),
             outputs=MappingProxyType(outputs),
         )
+
+
+def digests_of(all_known: Iterable[Iterable[Known]]) -> frozenset[Digest]:
+    """Which credentials several logins held."""
+    return frozenset(known.digest for each in all_known for known in each)
 
 
 def failed_attempts(failures: Mapping[Reason, int]) -> int:

@@ -39,7 +39,7 @@ class FactRecorder:
         if news or level == "debug":
             login = {} if isinstance(fact, ClockStepped) else {"login": fact.login}
             write = getattr(structlog.get_logger(), level)
-            write(fact.event, **login, **event.fields(fact), **_lasting(fact, failure))
+            write(fact.event, **login, **event.fields(fact), **_lasting(failure))
 
     def _count(self, fact: Fact) -> None:
         if self._counts is None:
@@ -53,9 +53,8 @@ class FactRecorder:
                 pass
 
 
-def _lasting(fact: Fact, failure: Failure | None) -> Fields:
+def _lasting(failure: Failure | None) -> Fields:
     """For how long and how often it has failed like this, from the second time on."""
     if failure is None or failure.count == 1:
         return {}
-    lasts = (fact.at.wall - failure.since).total_seconds()
-    return {"times": failure.count, "lasts_seconds": round(lasts)}
+    return {"times": failure.count, "lasts_seconds": round(failure.lasts.total_seconds())}
