@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from random import Random
 
-from lightkeeper.core.credential import Credential, RegistryHost
+from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
@@ -89,6 +89,7 @@ def a_delivery(
     credential: Credential = FIRST,
     *,
     login: LoginName = LOGIN,
+    kin: frozenset[Digest] = frozenset(),
     former: frozenset[RegistryHost] = frozenset(),
     if_foreign: IfForeign = IfForeign.REPLACE,
 ) -> Delivery:
@@ -97,6 +98,7 @@ def a_delivery(
         login=login,
         credential=credential,
         ours=frozenset({FIRST.digest, credential.digest}),
+        kin=kin,
         former=former,
         if_foreign=if_foreign,
     )

@@ -140,7 +140,10 @@ def test_what_is_no_regular_file_is_refused_6_46(kind: int) -> None:
     disk = a_disk()
     disk.add_dir(HOME).names["config.json"].mode = kind | 0o600
 
-    assert refused(disk) is Reason.UNSAFE_PATH
+    with pytest.raises(FileFailure, match=f"^{PATH} is not a regular file$") as failure:
+        put(disk)
+
+    assert failure.value.reason is Reason.UNSAFE_PATH
     assert WRITES.isdisjoint(disk.calls)
 
 
@@ -162,7 +165,10 @@ def test_a_file_of_another_owner_is_left_alone_6_55() -> None:
     disk = a_disk()
     disk.add_file(PATH, b"theirs ", uid=UID + 1)
 
-    assert refused(disk) is Reason.OTHER_OWNER
+    with pytest.raises(FileFailure, match=f"^{PATH} belongs to uid {UID + 1}$") as failure:
+        put(disk)
+
+    assert failure.value.reason is Reason.OTHER_OWNER
     assert WRITES.isdisjoint(disk.calls)
 
 
@@ -337,6 +343,34 @@ def test_where_there_is_no_swap_an_edit_before_the_second_look_is_kept(data: byt
     assert put(disk)
     assert disk.content(PATH) == (data or b"") + b"more ours "
     assert litter(disk) == []
+
+
+# What only looks.
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_probe_fails_as_a_write_would_and_writes_nothing(*, in_place: bool) -> None:
+    disk = a_disk()
+    writer, file = a_writer(disk), the_file(disk)
+
+    assert writer.probe(file, in_place=in_place).data == b"theirs "
+    fail(disk, "check_writable", errno.EROFS)
+    with pytest.raises(FileFailure, match=f"^{PATH}: ") as failure:
+        writer.probe(file, in_place=in_place)
+
+    assert failure.value.reason is Reason.READ_ONLY
+    assert WRITES.isdisjoint(disk.calls)
+    assert disk.open_files() == 0
+
+
+def test_a_file_of_another_owner_can_only_be_written_in_place() -> None:
+    disk = a_disk()
+    disk.add_file(PATH, b"theirs ", uid=UID + 1)
+    writer, file = a_writer(disk), the_file(disk)
+
+    assert writer.probe(file, in_place=True).data == b"theirs "
+    with pytest.raises(FileFailure, match="belongs to uid"):
+        writer.probe(file, in_place=False)
 
 
 # When a call fails.

@@ -249,7 +249,7 @@ def test_an_error_without_a_number_is_one_of_input_and_output() -> None:
     ("name", "detail"),
     [
         ("/b/c", "/b/c: Permission denied"),
-        ("c", "/a/c: Permission denied"),
+        (".c.lightkeeper.new-1", "/a: Permission denied"),
         (None, "/a: Permission denied"),
         (7, "/a: Permission denied"),
     ],

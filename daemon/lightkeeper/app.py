@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Final, TextIO
 from msgspec import Struct
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
-from lightkeeper.adapters.state_dir import taken
+from lightkeeper.adapters.state_dir import exposed, taken
 from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config, Login, source_fingerprint
 from lightkeeper.core.answer import Refusal
-from lightkeeper.core.facts import LoginName
+from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.report import Report
 from lightkeeper.core.saved import Saved, begin
-from lightkeeper.core.state import Known, LoginState
+from lightkeeper.core.state import Known, LoginState, digests_of
 from lightkeeper.edge import Edge, Sources, file_options, policy_of, view_of
 from lightkeeper.look import looked, places_of, spared
-from lightkeeper.ports import Failed, Recorder
+from lightkeeper.ports import Failed, Found, Pending, Recorder
 
 if TYPE_CHECKING:
+    from lightkeeper.adapters.docker_file import FileOptions, FileWriters
     from lightkeeper.daemon import Daemon
 
 Unreadable = Callable[[LoginName, str], None]
@@ -68,7 +69,9 @@ async def run(
         journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
-        journal.daemon_started(names, str(config.state_dir), loaded.warnings)
+        directory = str(config.state_dir)
+        warnings = [*loaded.warnings, *filter(None, [exposed(directory)])]
+        journal.daemon_started(names, directory, warnings)
         saved = _kept(edge, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)
         daemon = Daemon(loaded, saved, load=load, edge=edge, journal=journal, notifier=notifier)
@@ -84,8 +87,8 @@ async def once(
 ) -> Report:
     """Renew what is due, deliver, and tell what came of it; raises as `run` does.
 
-    Somebody asks for it: after a failure the floor alone is waited for. `left` is told of places
-    that are served no more, and in which entries of ours stay.
+    Whoever calls it has taken the state directory, and asks: after a failure the floor alone is
+    waited for. `left` is told of places that are served no more, and in which entries of ours stay.
     """
     # What only looks (`stored`) shares this module and needs no event loop.
     import asyncio  # noqa: PLC0415
@@ -97,19 +100,18 @@ async def once(
 
     _keep_no_core()
     edge = Edge(config)
-    with taken(str(config.state_dir), ends_soon=True):
-        edge.store.sweep()
-        saved = _kept(edge, unreadable)
-        ear = Ear(recorder)
-        fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-        for one in fleet.apply(edge.kept(config, Sources(edge.clock))):
-            left(LoginName(one.login), [name for _, name in one.places])
-        async with asyncio.TaskGroup() as tasks:
-            keeping = tasks.create_task(fleet.run(), name="fleet")
-            await settle(fleet, ear, edge.clock)
-            keeping.cancel()
-        await edge.workers.drain(timedelta(seconds=5))
-        return view_of(config, fleet.states, edge.clock)
+    edge.store.sweep()
+    saved = _kept(edge, unreadable)
+    ear = Ear(recorder)
+    fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
+    for one in fleet.apply(edge.kept(config, Sources(edge.clock))):
+        left(LoginName(one.login), [name for _, name in one.places])
+    async with asyncio.TaskGroup() as tasks:
+        keeping = tasks.create_task(fleet.run(), name="fleet")
+        await settle(fleet, ear, edge.clock)
+        keeping.cancel()
+    await edge.workers.drain(timedelta(seconds=5))
+    return view_of(config, fleet.states, edge.clock)
 
 
 def stored(config: Config, unreadable: Unreadable) -> Report:
@@ -120,6 +122,7 @@ def stored(config: Config, unreadable: Unreadable) -> Report:
     """
     edge = Edge(config)
     saved = _kept(edge, unreadable)
+    kin = digests_of(one.known for one in saved.values())
     states = []
     for login in config.logins:
         name = LoginName(login.name)
@@ -131,24 +134,35 @@ def stored(config: Config, unreadable: Unreadable) -> Report:
             boot_id=boot_id(),
             now=edge.clock.now(),
         )
-        states.append(_looked(state, login, edge))
+        states.append(_looked(state.under(state.policy, kin), login, edge))
     return view_of(config, states, edge.clock)
 
 
 def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
-    """The state with its places read, as a keeper would read them."""
+    """The state with its places read, as a keeper would read them before it delivers."""
     state = state.with_places(places_of(edge.outputs(login)))
     options = {str(output.path): file_options(output) for output in login.outputs}
-    held = state.held
-    if held is None:
-        return state
     for place in state.places:
-        look = edge.writers.read
-        read = partial(look, place.name, held, spared(state, place), options[place.name])
-        seen = in_time(read, _PLACE)
-        for fact in looked(state, place, seen, edge.clock.now()):
-            state = fold(state, fact)
+        seek = partial(_seen, edge.writers, state, place, options[place.name])
+        seen = in_time(seek, _PLACE)
+        for one in [seen] if isinstance(seen, Failed) else seen:
+            for fact in looked(state, place, one, edge.clock.now()):
+                state = fold(state, fact)
     return state
+
+
+def _seen(
+    writers: FileWriters, state: LoginState, place: Place, options: FileOptions
+) -> list[Found | Pending | Failed]:
+    """What a place holds, and what would keep a delivery from it, if one is needed."""
+    seen: list[Found | Pending | Failed] = []
+    if state.held:
+        found = writers.read(place.name, state.held, spared(state, place), options)
+        if not isinstance(found, Found) or found.settled:
+            return [found]
+        seen.append(found)
+    obstacle = writers.obstacle(place.name, options)
+    return [*seen, obstacle] if obstacle else seen
 
 
 def _kept(edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:

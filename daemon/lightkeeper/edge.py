@@ -44,6 +44,7 @@ class Edge:
         self.random = random
         self.workers = Threads()
         self.writers = FileWriters(files, paths)
+        self.writers.rank(LoginName(login.name) for login in config.logins)
         self.store = StateDir(
             str(config.state_dir), fs=fs, files=files, paths=paths, workers=self.workers
         )

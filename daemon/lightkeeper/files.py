@@ -79,20 +79,44 @@ class Files:
 
     def read(self, file: RealFile) -> Seen:
         """The file as it is: whole, as any client finds it."""
-        with told(file.directory), self._opened(file.directory) as directory:
-            return self._look(directory, file.name)
+        with told(file.path), self._opened(file.directory) as directory:
+            return self._look_at(directory, file)
+
+    def read_own(self, file: RealFile) -> Seen:
+        """The same of a file that nobody but us may have put there; `other_owner` else."""
+        seen = self.read(file)
+        if seen.stat is not None:
+            self._check_owned(file, seen.stat)
+        return seen
+
+    def probe(self, file: RealFile, *, in_place: bool) -> Seen:
+        """The file as it is, if `replace` could write it; fails as that would, and writes not."""
+        with told(file.path), self._opened(file.directory) as directory:
+            seen = self._look_at(directory, file)
+            if seen.stat is not None and in_place:
+                self._fs.check_writable(directory, file.name)
+            else:
+                if seen.stat is not None:
+                    self._check_owned(file, seen.stat)
+                self._fs.check_writable(directory, ".")
+            return seen
+
+    def probe_dir(self, path: str) -> None:
+        """Fail as the making of a name in this directory would."""
+        with told(path), self._opened(path) as directory:
+            self._fs.check_writable(directory, ".")
 
     def sweep(self, file: RealFile) -> bool:
         """Remove what a crash left beside the file; False if some of it may still be there.
 
         An edit that the crash caught between swap and undo is kept, for its owner alone.
         """
-        with told(file.directory), self._opened(file.directory) as directory:
+        with told(file.path), self._opened(file.directory) as directory:
             return sweep(self._fs, directory, file.name, uid=self._uid).is_clean
 
     def remove(self, file: RealFile) -> None:
         """Let the file be gone, and what a crash left beside it; it may be gone already."""
-        with told(file.directory), self._opened(file.directory) as directory:
+        with told(file.path), self._opened(file.directory) as directory:
             with suppress(FileNotFoundError):
                 self._fs.unlink(directory, file.name)
             sweep(self._fs, directory, file.name, uid=self._uid)
@@ -109,10 +133,10 @@ class Files:
         changed, alone = False, True
         first: Seen | None = None
         data: bytes | None = None
-        with told(file.directory), self._opened(file.directory) as directory:
+        with told(file.path), self._opened(file.directory) as directory:
             swept = sweep(self._fs, directory, file.name, uid=self._uid)
             for _ in range(_TRIES):
-                seen = self._look(directory, file.name)
+                seen = self._look_at(directory, file)
                 first = first or seen
                 alone = alone and data in (None, seen.data)
                 data = change(seen.data)
@@ -127,6 +151,8 @@ class Files:
                         alone=alone,
                         has_kept_edits=swept.has_kept_edits,
                     )
+                if seen.stat is not None and not in_place:
+                    self._check_owned(file, seen.stat)
                 if in_place and seen.stat is not None:
                     is_in = self._overwrite(directory, file.name, seen.data, seen.stat, data)
                 else:
@@ -138,8 +164,12 @@ class Files:
 
     def has_kept_edits(self, file: RealFile) -> bool:
         """Whether a crash of ours has left edits of somebody else beside the file."""
-        with told(file.directory), self._opened(file.directory) as directory:
+        with told(file.path), self._opened(file.directory) as directory:
             return has_kept_edits(self._fs, directory, file.name)
+
+    def _check_owned(self, file: RealFile, found: Stat) -> None:
+        if found.uid != self._uid:
+            raise FileFailure(Reason.OTHER_OWNER, f"{file.path} belongs to uid {found.uid}")
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[int]:
@@ -150,20 +180,22 @@ class Files:
             with suppress(OSError):
                 self._fs.close(directory)
 
+    def _look_at(self, directory: int, file: RealFile) -> Seen:
+        seen = self._look(directory, file.name)
+        if seen.stat is not None and not stat.S_ISREG(seen.stat.mode):
+            raise FileFailure(Reason.UNSAFE_PATH, f"{file.path} is not a regular file")
+        return seen
+
     def _look(self, directory: int, name: str) -> Seen:
         try:
             data, found = self._fs.read(directory, name, MAX_BYTES + 1)
         except FileNotFoundError:
             return Seen(None, None)
-        if not stat.S_ISREG(found.mode):
-            raise FileFailure(Reason.UNSAFE_PATH, f"{name} is not a regular file")
         return Seen(data, found)
 
     def _swap_in(self, directory: int, name: str, seen: Seen, data: bytes, mode: int) -> bool:
         """Put a new file in the place of the old one; False if somebody else was faster."""
         fs, old = self._fs, seen.stat
-        if old is not None and old.uid != self._uid:
-            raise FileFailure(Reason.OTHER_OWNER, f"{name} belongs to uid {old.uid}")
         temp = temp_name(name, self._random.getrandbits(64))
         try:
             own = self._create(directory, temp, name, old, data, mode)

@@ -58,6 +58,11 @@ class RealFile(Struct, frozen=True, kw_only=True):
     key: tuple[int, int, str]
     """Of two paths that lead to the same file the keys are equal."""
 
+    @property
+    def path(self) -> str:
+        """For people."""
+        return join(self.directory, self.name)
+
 
 class Paths:
     """Follows paths, as the user whose id is `uid`."""
@@ -74,6 +79,11 @@ class Paths:
         with told(path):
             at, missing = self._walk(path)
             return self._real(at, missing) if len(missing) <= 1 else None
+
+    def deepest(self, path: str) -> str:
+        """The deepest thing on the way that is there; fails as `find` does."""
+        with told(path):
+            return self._walk(path)[0]
 
     def make(self, path: str) -> RealFile:
         """The same, with the directories that are missing made for this user alone."""
@@ -136,13 +146,15 @@ class Paths:
 
 @contextmanager
 def told(path: str) -> Iterator[None]:
-    """Every OSError as a FileFailure."""
+    """Every OSError as a FileFailure, of `path` unless it names a path of its own.
+
+    What stands beside a file under a name of ours means nothing to people.
+    """
     try:
         yield
     except OSError as exc:
         number = exc.errno or errno.EIO
-        where = f"{path}/{exc.filename}" if isinstance(exc.filename, str) else path
-        where = exc.filename if str(exc.filename).startswith("/") else where
+        where = exc.filename if str(exc.filename).startswith("/") else path
         reason = REASONS.get(number, Reason.IO_ERROR)
         raise FileFailure(reason, f"{where}: {os.strerror(number)}") from exc
 

@@ -13,6 +13,7 @@ from lightkeeper.adapters.docker_file import (
     FileWriters,
 )
 from lightkeeper.core.credential import Credential, Digest
+from lightkeeper.core.docker_config import parse
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
@@ -193,6 +194,23 @@ def test_our_own_former_credential_is_never_foreign() -> None:
     assert outcome == Put(changed=True, notices=frozenset())
 
 
+@pytest.mark.parametrize("if_foreign", [IfForeign.ASK, IfForeign.SPARE])
+def test_what_another_login_of_ours_wrote_is_not_foreign(if_foreign: IfForeign) -> None:
+    disk = holding(THEIRS)
+    delivery = a_delivery(kin=frozenset({THEIRS.digest}), if_foreign=if_foreign)
+
+    assert deliver(disk, delivery) == Put(changed=True, notices=frozenset())
+
+
+def test_what_another_login_of_ours_keeps_at_our_former_registry_stays() -> None:
+    disk = holding(THEIRS)
+    kin, former = frozenset({THEIRS.digest}), frozenset({THEIRS.registry})
+
+    deliver(disk, a_delivery(ELSEWHERE, kin=kin, former=former))
+
+    assert parse(disk.content(PATH)).holds(THEIRS.registry) == THEIRS.digest
+
+
 def test_an_entry_of_a_former_registry_goes_if_it_is_ours_6_35() -> None:
     disk = a_disk(FOREIGN)
     deliver(disk)
@@ -271,6 +289,55 @@ def test_two_logins_with_one_registry_meet_by_different_paths_as_well() -> None:
 
     assert isinstance(outcome, Failed)
     assert outcome.reason is Reason.CONFLICT
+
+
+def test_the_login_that_is_configured_first_keeps_the_registry_whoever_comes_first() -> None:
+    disk = a_disk(FOREIGN, mode=0o600)
+    writers = writers_of(disk)
+    writers.rank([OTHER, LOGIN])
+    deliver(disk, writers=writers)
+
+    assert isinstance(deliver(disk, a_delivery(SECOND_ONE, login=OTHER), writers=writers), Put)
+
+    said = f"logins {OTHER} and {LOGIN} both have {FIRST.registry}; {OTHER} keeps this place"
+    assert deliver(disk, writers=writers) == Failed(reason=Reason.CONFLICT, detail=said)
+    assert read(disk, SECOND_ONE) == Found(digest=SECOND_ONE.digest, settled=True)
+
+
+def test_after_a_restart_the_login_that_is_configured_first_takes_the_registry_back() -> None:
+    """Whichever of them had it, and whichever looks first."""
+    disk = a_disk(FOREIGN, mode=0o600)
+    deliver(disk)
+    writers = writers_of(disk)
+    writers.rank([OTHER, LOGIN])
+    writers.read(PATH, FIRST, None)
+    writers.claim(PATH, LOGIN, FIRST.registry)
+
+    assert isinstance(deliver(disk, a_delivery(SECOND_ONE, login=OTHER), writers=writers), Put)
+    writers.claim(PATH, LOGIN, FIRST.registry)
+
+    assert isinstance(deliver(disk, writers=writers), Failed)
+
+
+def test_of_logins_that_come_together_the_one_that_is_configured_first_is_written() -> None:
+    disk = a_disk(FOREIGN, mode=0o600)
+    writers = writers_of(disk)
+    writers.rank([OTHER, LOGIN])
+    outcomes: dict[str, object] = {}
+
+    def put_own(login: LoginName, credential: Credential) -> None:
+        outcomes[login] = deliver(disk, a_delivery(credential, login=login), writers=writers)
+
+    together(
+        disk,
+        lambda: deliver(disk, a_delivery(ELSEWHERE, login=LoginName("third")), writers=writers),
+        lambda: put_own(LOGIN, FIRST),
+        lambda: put_own(OTHER, SECOND_ONE),
+    )
+
+    assert isinstance(outcomes[OTHER], Put)
+    assert isinstance(outcomes[LOGIN], Failed)
+    assert read(disk, SECOND_ONE) == Found(digest=SECOND_ONE.digest, settled=True)
 
 
 def test_a_login_that_is_gone_keeps_no_registry_from_others() -> None:

@@ -62,6 +62,18 @@ def test_our_own_deliveries_are_no_news(
         assert not writers.is_news(PATH)
 
 
+def test_it_is_news_to_a_login_that_another_one_took_its_registry_over() -> None:
+    writers = writers_of(a_disk(FOREIGN))
+    writers.rank([OTHER])
+    deliver(writers)
+    assert not writers.is_news(PATH)
+
+    deliver(writers, SECOND_ONE, login=OTHER)
+
+    assert writers.is_news(PATH)
+    assert not writers.is_news(PATH)
+
+
 def test_what_was_looked_at_and_is_still_there_is_no_news() -> None:
     assert not known(a_disk(FOREIGN)).is_news(PATH)
     assert not known(a_disk(None)).is_news(PATH)

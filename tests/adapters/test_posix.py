@@ -280,6 +280,15 @@ def test_a_descriptor_is_not_handed_to_programs_that_are_started(real: Place) ->
     real.fs.close(file)
 
 
+def test_what_may_not_be_written_is_told_with_the_reason_of_the_system(real: Place) -> None:
+    real.put("a", b"")
+    for name in (".", "a"):
+        real.fs.check_writable(real.directory, name)
+
+    with refused(errno.ENOENT):
+        real.fs.check_writable(real.directory, "gone")
+
+
 def test_without_the_call_a_swap_is_unsupported(real: Place) -> None:
     """As with an old libc."""
 

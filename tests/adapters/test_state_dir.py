@@ -7,10 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +20,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lightkeeper.adapters.posix import Posix
-from lightkeeper.adapters.state_dir import StateDir, StateDirTakenError, taken
+from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.core.credential import Digest, RegistryHost, Secret
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
@@ -319,7 +316,7 @@ async def test_what_cannot_be_removed_is_told_with_its_reason(tmp_path: Path) ->
 
     failed = store.remove(LOGIN)
 
-    detail = "/state: Permission denied"
+    detail = "/state/prod.json: Permission denied"
     assert failed == Failed(reason=Reason.PERMISSION_DENIED, detail=detail)
     assert disk.content("/state/prod.json") == b"simulated-1"
 
@@ -392,107 +389,26 @@ def test_what_the_first_lightkeeper_kept_is_taken_up(tmp_path: Path) -> None:
     assert (saved[LoginName("prod")].attempts, saved[LoginName("prod")].failure) == (1, None)
 
 
+async def test_a_state_that_another_user_put_there_is_not_believed() -> None:
+    """It would have us deliver what that user likes."""
+    disk = Disk()
+    disk.add_dir("/state")
+    store = on_disk(disk)
+    await store.save(SAVED)
+    disk.add_file("/state/prod.json", disk.content("/state/prod.json") or b"", uid=UID + 1)
+
+    saved, (unreadable,) = store.load()
+
+    assert saved == {}
+    assert unreadable.detail == f"/state/prod.json belongs to uid {UID + 1}"
+
+
 async def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
     for name in ("lock", "notes.txt", ".prod.json.lightkeeper.1", ".hidden.json"):
         (tmp_path / name).write_text("theirs")
 
     assert a_store(tmp_path).load() == ({}, [])
     assert len(list(tmp_path.iterdir())) == 4
-
-
-HOLD = """
-import sys
-from lightkeeper.adapters.state_dir import taken
-with taken(sys.argv[1]):
-    print("taken", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_second_daemon_is_told_who_holds_the_directory(tmp_path: Path) -> None:
-    """And the hold ends with its holder, however that ends."""
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"taken\n"
-
-        with pytest.raises(StateDirTakenError, match=f"^{holder.pid}$"), taken(str(tmp_path)):
-            pass
-        holder.kill()
-    with taken(str(tmp_path)):
-        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
-
-
-def test_one_run_says_that_it_ends_soon(tmp_path: Path) -> None:
-    with (
-        taken(str(tmp_path), ends_soon=True),
-        pytest.raises(StateDirTakenError, match=f"^{os.getpid()}$") as told,
-        taken(str(tmp_path)),
-    ):
-        pass
-    assert told.value.ends_soon
-
-    with taken(str(tmp_path)), pytest.raises(StateDirTakenError) as told, taken(str(tmp_path)):
-        pass
-    assert not told.value.ends_soon
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
-def test_root_leaves_nothing_in_the_directory_of_another_user(tmp_path: Path) -> None:
-    """The lock would be root's, and the daemon of that user could not begin."""
-    folder = tmp_path / "state"
-    folder.mkdir()
-    os.chown(folder, 65534, 65534)
-
-    said = f"^{folder} belongs to uid 65534 and this runs as root; run it as that user$"
-    with pytest.raises(FileFailure, match=said) as told, taken(str(folder)):
-        pass
-
-    assert told.value.reason is Reason.OTHER_OWNER
-    assert list(folder.iterdir()) == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
-def test_root_is_told_of_the_daemon_that_owns_the_directory_of_another_user(
-    tmp_path: Path,
-) -> None:
-    with taken(str(tmp_path)):
-        os.chown(tmp_path, 65534, 65534)
-        with pytest.raises(StateDirTakenError, match=f"^{os.getpid()}$"), taken(str(tmp_path)):
-            pass
-    with pytest.raises(FileFailure, match="run it as that user"), taken(str(tmp_path)):
-        pass
-
-
-def test_a_directory_that_is_missing_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "var" / "lightkeeper"
-
-    with taken(str(folder)):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert stat.S_IMODE((folder / "lock").stat().st_mode) == 0o600
-
-
-def test_a_directory_that_cannot_be_had_is_told_with_its_reason(tmp_path: Path) -> None:
-    file = tmp_path / "state"
-    file.touch()
-    (tmp_path / "locked" / "lock").mkdir(parents=True)
-
-    for path, said in [
-        (file, f"{file}: File exists"),
-        (file / "below", f"{file}/below: Not a directory"),
-        (tmp_path / "locked", f"{tmp_path}/locked/lock: Is a directory"),
-    ]:
-        with pytest.raises(FileFailure, match=f"^{re.escape(said)}$"), taken(str(path)):
-            pass
-
-
-def test_a_shorter_process_id_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
-    (tmp_path / "lock").write_text("12345678901234567890\n")
-
-    with taken(str(tmp_path)):
-        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
 
 
 def the_file(folder: Path) -> Path:

@@ -180,6 +180,9 @@ class Disk:
         directory, name = self._parent(path)
         return _named(directory, name).target
 
+    def check_writable(self, directory: int, name: str) -> None:
+        self._call("check_writable")
+
     def mkdir(self, path: str, mode: int) -> None:
         self._call("mkdir")
         directory, name = self._parent(path)

@@ -72,6 +72,8 @@ class _Queue(Struct, weakref=True):
     writing: Lock = field(default_factory=Lock)
     waiting: list[_Job] = field(default_factory=list)
     owners: dict[RegistryHost, Served] = field(default_factory=dict)
+    ousted: set[str] = field(default_factory=set)
+    """The paths of those who owned a registry and have to be told that they do no more."""
     sections: frozenset[str] = frozenset()
     """What stood beside the entries when the file was last looked at."""
     is_swept: bool = False
@@ -91,6 +93,11 @@ class FileWriters:
         """By path, where it led when it was last followed; missing where it led nowhere."""
         self._known: dict[str, _Sight] = {}
         """By path, what every login has looked at or is going to, and our own doing since."""
+        self._ranks: dict[LoginName, int] = {}
+
+    def rank(self, logins: Iterable[LoginName]) -> None:
+        """Of logins that share a registry and a file, let the one that comes first here keep it."""
+        self._ranks = {login: number for number, login in enumerate(logins)}
 
     def forget_all_but(self, served: Collection[Served]) -> None:
         """Let go of whoever is served no more: of what they owned in files, of their paths."""
@@ -114,7 +121,7 @@ class FileWriters:
     def claim(self, path: str, login: LoginName, host: RegistryHost) -> None:
         """Let the login whose credential was found there keep the registry, after a restart too."""
         if (queue := self._ends.get(path)) is not None:
-            queue.owners.setdefault(host, (login, path))
+            self._owner_of(queue, host, (login, path))
 
     def sweep(self, path: str) -> None:
         """Remove what a crash left beside the file, unless that is done; what fails is left."""
@@ -137,6 +144,10 @@ class FileWriters:
     ) -> Put | Foreign | Pending | Failed:
         """Put the credential into the file, along with all that waits for the same one."""
         return _outcome(partial(self._deliver, _Job(path, delivery), options))
+
+    def obstacle(self, path: str, options: FileOptions) -> Pending | Failed | None:
+        """What would keep a delivery from the file, as far as a look tells that writes nothing."""
+        return _outcome(partial(self._probe, path, options))
 
     def is_news(self, path: str) -> bool:
         """Whether somebody else may have changed the file since this was asked last.
@@ -172,6 +183,12 @@ class FileWriters:
             self._known.setdefault(path, seen.stat or file.key)
         said = beside(seen.stat, mode=options.mode, has_kept_edits=edits)
         return found(parse(seen.data), held, spared, said)
+
+    def _probe(self, path: str, options: FileOptions) -> None:
+        if (file := self._paths.find(path)) is None:
+            self._files.probe_dir(self._paths.deepest(path))
+        else:
+            parse(self._files.probe(file, in_place=options.in_place).data)
 
     def _sweep(self, path: str) -> None:
         if (end := self._find(path)) is not None:
@@ -222,6 +239,7 @@ class FileWriters:
         self, file: RealFile, queue: _Queue, jobs: list[_Job], options: FileOptions
     ) -> None:
         """Give each job its outcome."""
+        jobs.sort(key=lambda job: self._rank(job.delivery.login))
         admitted = [job for job in jobs if self._admit(queue, job)]
         notices = set[Notice]()
 
@@ -236,7 +254,7 @@ class FileWriters:
         def write() -> Replaced:
             queue.is_swept = False  # what could not be taken away goes with the next look
             done = self._files.replace(file, change, mode=options.mode, in_place=options.in_place)
-            self._account_for(file, jobs, done)
+            self._account_for(queue, jobs, done)
             return done
 
         replaced = _outcome(write)
@@ -248,25 +266,38 @@ class FileWriters:
             else:
                 job.outcome = replaced
 
-    def _account_for(self, file: RealFile, jobs: Iterable[_Job], done: Replaced) -> None:
+    def _account_for(self, queue: _Queue, jobs: Iterable[_Job], done: Replaced) -> None:
         """Whoever knew the file as it was before knows it as it is, if that is our doing alone."""
-        before, after = done.before or file.key, done.after or file.key
+        before, after = done.before or queue.key, done.after or queue.key
         for job in jobs:
             self._known.setdefault(job.path, before)
         if done.alone:
             for path, known in tuple(self._known.items()):
                 if known == before:
                     self._known[path] = after
+        while queue.ousted:
+            self._known.pop(queue.ousted.pop(), None)
 
     def _admit(self, queue: _Queue, job: _Job) -> bool:
         """Whether no other login keeps the same registry in this file."""
         login, host = job.delivery.login, job.delivery.credential.registry
-        owner, _ = queue.owners.setdefault(host, (login, job.path))
+        owner = self._owner_of(queue, host, (login, job.path))
         if owner == login:
             return True
         detail = f"logins {owner} and {login} both have {host}; {owner} keeps this place"
         job.outcome = Failed(reason=Reason.CONFLICT, detail=detail)
         return False
+
+    def _owner_of(self, queue: _Queue, host: RegistryHost, asks: Served) -> LoginName:
+        """Which login keeps the registry in a file: of all that asked, the first by rank."""
+        owner, path = queue.owners.setdefault(host, asks)
+        if self._rank(asks[0]) < self._rank(owner):
+            queue.owners[host] = asks
+            queue.ousted.add(path)
+        return queue.owners[host][0]
+
+    def _rank(self, login: LoginName) -> int:
+        return self._ranks.get(login, len(self._ranks))
 
     def _withdraw(
         self,

@@ -13,6 +13,7 @@ from lightkeeper.ports import Stat
 
 _RENAME_NOREPLACE: Final = 1
 _RENAME_EXCHANGE: Final = 2
+_AT_EACCESS: Final = 0x200
 _PIECE: Final = 1 << 16
 _KEPT_ATTRIBUTES: Final = ("user.", "system.posix_acl_access")
 
@@ -24,6 +25,7 @@ class Posix:
         libc = ctypes.CDLL(None, use_errno=True)
         # Not in `os`; glibc has it from 2.28 on, musl from 1.2.6.
         self._renameat2 = getattr(libc, "renameat2", None)
+        self._faccessat = libc.faccessat  # `os.access` does not say why not
 
     def lstat(self, path: str) -> Stat:
         """What stands at a path."""
@@ -32,6 +34,12 @@ class Posix:
     def readlink(self, path: str) -> str:
         """Where a link leads."""
         return os.readlink(path)  # noqa: PTH115 - one call of the system, of a text
+
+    def check_writable(self, directory: int, name: str) -> None:
+        """Fail as a write to what stands under a name would."""
+        if self._faccessat(directory, os.fsencode(name), os.W_OK, _AT_EACCESS) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), name)
 
     def mkdir(self, path: str, mode: int) -> None:
         """Make a directory."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -125,7 +126,8 @@ class StateDir:
 
     def _read(self, login: LoginName) -> Saved:
         file = self._paths.find(self._path_of(login))
-        data = self._files.read(file).data if file else None
+        # Who may put a file here could else have us deliver what they like.
+        data = self._files.read_own(file).data if file else None
         try:
             envelope = msgspec.json.decode(data or b"", type=_Envelope)
         except _DAMAGE as exc:
@@ -170,7 +172,7 @@ def taken(path: str, *, ends_soon: bool = False) -> Iterator[None]:
     that user could not use.
     """
     with told(path):
-        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(Path(path))
         is_ours = os.geteuid() != 0 or Path(path).stat().st_uid == 0
         lock = _opened_lock(path, may_make=is_ours)
     try:
@@ -178,12 +180,32 @@ def taken(path: str, *, ends_soon: bool = False) -> Iterator[None]:
             _hold(lock)
             if not is_ours:
                 raise _not_roots(path)
-            holder = f"{os.getpid()} {_ONCE}\n" if ends_soon else f"{os.getpid()}\n"
+        holder = f"{os.getpid()} {_ONCE}\n" if ends_soon else f"{os.getpid()}\n"
+        with suppress(OSError):  # a full disk: it is held all the same
             os.ftruncate(lock, 0)
             os.pwrite(lock, holder.encode(), 0)
         yield
     finally:
         os.close(lock)
+
+
+def exposed(path: str) -> str | None:
+    """What is to be said of a directory that every user may write to; None of any other.
+
+    What they put there is not believed; but they can take away and exchange what is there.
+    """
+    with suppress(OSError):
+        if Path(path).stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            return f"state_dir {path} may be written by every user: chmod o-w {path}"
+    return None
+
+
+def _make(path: Path) -> None:
+    """Make the directory, and its parents that are missing, for this user alone."""
+    for missing in reversed([each for each in path.parents if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):  # what is no directory holds no lock
+        path.mkdir(mode=0o700)
 
 
 def _opened_lock(path: str, *, may_make: bool) -> int:

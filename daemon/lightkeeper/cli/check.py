@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
-    for warning in loaded.warnings:
+    from lightkeeper.adapters.state_dir import exposed
+
+    for warning in (*loaded.warnings, *filter(None, [exposed(str(loaded.config.state_dir))])):
         sys.stderr.write(f"warning: {warning}\n")
     document = store.document(args, "check", loaded.config)
     if document is None:

@@ -13,6 +13,7 @@ from lightkeeper.cli.words import cannot
 if TYPE_CHECKING:
     from lightkeeper.config.model import Config
     from lightkeeper.core.facts import LoginName
+    from lightkeeper.core.file_failure import FileFailure
 
 
 def is_for_its_user(args: argparse.Namespace, command: str, config: Config) -> bool:
@@ -37,8 +38,15 @@ def document(args: argparse.Namespace, command: str, config: Config) -> dict[str
     try:
         return as_document(app.stored(config, unreadable(command, "it costs one call")))
     except FileFailure as exc:
-        cannot(command, f"the state directory cannot be read: {exc.detail}")
+        cannot(command, f"the state directory cannot be read: {said(exc)}")
         return None
+
+
+def said(failure: FileFailure) -> str:
+    """What keeps the state directory from being used, and what to do."""
+    from lightkeeper.core.reasons import STORE
+
+    return f"{failure.detail}\n  {STORE[failure.reason].advice}"
 
 
 def unreadable(command: str, means: str) -> Callable[[LoginName, str], None]:

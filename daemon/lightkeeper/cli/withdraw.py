@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from lightkeeper.config.environment import Meant
     from lightkeeper.config.model import Config
     from lightkeeper.core.facts import LoginName
+
+
+_STAYS: Final = (
+    "its entries stay where they are: `docker logout` takes one out; or withdraw with the"
+    " Lightkeeper that saved it"
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             " its socket with --socket, or wait until it ends",
         )
     except FileFailure as exc:
-        cannot("withdraw", f"the state directory cannot be read: {exc.detail}")
+        cannot("withdraw", f"the state directory cannot be used: {store.said(exc)}")
     return FAILED
 
 
@@ -74,27 +80,32 @@ def _alone(config: Config, *, beside_a_daemon: bool) -> AbstractContextManager[N
 def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str]]) -> int:
     from lightkeeper import app
 
-    done, lost = set[str](), set[str]()
-    say = store.unreadable("withdraw", "its entries stay where they are")
+    lost: dict[LoginName, str] = {}
 
     def unreadable(login: LoginName, detail: str) -> None:
         if not names or login in names:
-            lost.add(login)
-            say(login, detail)
+            lost[login] = detail
 
-    status = DONE
-    for one in app.withdraw(config, names, served, unreadable):
-        done.add(one.login)
-        status = FAILED if one.failure else status
+    # Whoever reads this may go before the work is done.
+    every = tuple(app.withdraw(config, names, served, unreadable))
+    say = store.unreadable("withdraw", _STAYS)
+    for login, detail in lost.items():
+        say(login, detail)
+    told = [one for one in every if one.failure or one.was_there or one.login not in served]
+    for one in told:
         sys.stdout.write(f"{one.login}: {_outcome(one, config)}\n")
-    missing = [name for name in names or served if name not in done | lost]
+    done = {one.login for one in every}
+    for clean in sorted(done - {one.login for one in told}):
+        sys.stdout.write(f"{clean}: nothing of it is left where the daemon serves it no more\n")
+    status = FAILED if any(one.failure for one in told) else DONE
+    missing = [name for name in names or served if name not in done | lost.keys()]
     held_back = [name for name in missing if name in served] if names or not done else []
     unknown = [name for name in missing if name not in served]
     if held_back:
         cannot(
             "withdraw",
-            f"the running daemon keeps {', '.join(held_back)} wherever it was delivered, and would"
-            " put it back; take it out of the configuration and reload, or stop the daemon",
+            f"the running daemon serves {', '.join(held_back)}, and would put each entry back that"
+            " is taken out; take the login out of the configuration and reload, or stop the daemon",
         )
     if unknown:
         cannot(
@@ -102,7 +113,7 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str
             f"nothing is kept of {', '.join(unknown)} in {config.state_dir}: its entries were"
             " taken out before, or it never had any here",
         )
-    elif not done | lost and not held_back:
+    elif not done | lost.keys() and not held_back:
         sys.stdout.write(f"nothing is kept in {config.state_dir}, so nothing is to be taken out\n")
     return FAILED if held_back or unknown or lost else status
 
