@@ -76,6 +76,20 @@ def test_bash_offers_files_where_a_file_follows(tmp_path: Path) -> None:
     assert _bash("lightkeeper run --region ''", folder=tmp_path) == []
 
 
+def test_bash_offers_what_an_option_may_be() -> None:
+    assert _bash("lightkeeper run --log-level ''") == ["debug", "info", "warning", "error"]
+    assert _bash("lightkeeper run --log-format js") == ["json"]
+
+
+def test_bash_takes_the_sign_between_option_and_value_for_a_space(tmp_path: Path) -> None:
+    """Which is a word to it."""
+    (tmp_path / "lightkeeper.yaml").touch()
+
+    assert _bash("lightkeeper run --config =", folder=tmp_path) == ["lightkeeper.yaml"]
+    assert _bash("lightkeeper run --config = light", folder=tmp_path) == ["lightkeeper.yaml"]
+    assert _bash("lightkeeper run --log-level = in") == ["info"]
+
+
 @pytest.mark.parametrize(("shell", "name"), [("zsh", "_lightkeeper"), ("fish", "lightkeeper.fish")])
 def test_the_other_shells_can_read_theirs(shell: str, name: str) -> None:
     if shutil.which(shell) is None:

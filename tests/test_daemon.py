@@ -183,6 +183,7 @@ async def test_a_bug_in_a_reload_rejects_it_and_everything_runs_on(tmp_path: Pat
         rejected = await here.reload(breaks, "config_rejected")
         surprised = await here.said.until("daemon_surprised")
         assert await here.metric(SUCCESSFUL) == 0
+        assert await here.metric("lightkeeper_daemon_surprises_total") == 1
 
         await here.reload(lambda: configured(tmp_path, place="other.json"), "config_reloaded")
         assert await here.metric(SUCCESSFUL) == 1

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args, get_type_hints
 
 from lightkeeper.cli.main import COMMANDS, parser_of
+from lightkeeper.config.model import Log
 
 
 class Value(Enum):
@@ -21,7 +22,7 @@ class Value(Enum):
     FILE = auto()
     FOLDER = auto()
     WORD = auto()
-    """Something that no shell can guess."""
+    """One of a few, or something that no shell can guess."""
 
 
 class Option(NamedTuple):
@@ -30,10 +31,17 @@ class Option(NamedTuple):
     flag: str
     help: str
     value: Value
+    choices: tuple[str, ...] = ()
+    """All that a word may be; none where that is open."""
 
 
 _VALUES: Final = {"FILE": Value.FILE, "PATH": Value.FILE, "DIR": Value.FOLDER}
 """By the name that the help has for the value."""
+_CHOICES: Final = {
+    "LEVEL": get_args(get_type_hints(Log)["level"]),
+    "FORMAT": get_args(get_type_hints(Log)["format"]),
+}
+"""By that name too; the configuration itself says what is wrong with another word."""
 _MADE: Final = "# Made by `make completions` from the commands' own parsers.\n"
 
 
@@ -45,7 +53,8 @@ def options_of(command: str) -> Iterator[Option]:
                 named = str(action.metavar or action.dest.upper())
                 takes = action.nargs != 0
                 value = _VALUES.get(named, Value.WORD) if takes else Value.NOTHING
-                yield Option(flag, (action.help or "").replace("%%", "%"), value)
+                said = (action.help or "").replace("%%", "%")
+                yield Option(flag, said, value, _CHOICES.get(named, ()))
 
 
 def bash() -> str:
@@ -53,18 +62,28 @@ def bash() -> str:
     options = {command.name: list(options_of(command.name)) for command in COMMANDS}
     names = " ".join(options)
     every = {option.flag: option for known in options.values() for option in known}
+    chosen = "\n".join(
+        f"        {option.flag})\n            mapfile -t COMPREPLY < <(compgen -W"
+        f' "{" ".join(option.choices)}" -- "$current")\n            return ;;'
+        for option in every.values()
+        if option.choices
+    )
     cases = "\n".join(
         f'        {name}) words="{" ".join(option.flag for option in known)}" ;;'
         for name, known in options.items()
     )
     return f"""{_MADE}
 _lightkeeper() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} word command='' words
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
+    local word command='' words
     COMPREPLY=()
+    # In --config=FILE the sign is a word of its own.
+    [[ $current == = ]] && current=''
+    [[ $previous == = ]] && previous=${{COMP_WORDS[COMP_CWORD - 2]}}
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
         case $word in {names.replace(" ", "|")}) command=$word && break ;; esac
     done
-    case ${{COMP_WORDS[COMP_CWORD - 1]}} in
+    case $previous in
         {_flags(every, Value.FILE)})
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -73,6 +92,7 @@ _lightkeeper() {{
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return ;;
+{chosen}
         {_flags(every, Value.WORD)}) return ;;
     esac
     case $command in
@@ -86,7 +106,9 @@ complete -F _lightkeeper lightkeeper
 
 
 def _flags(every: Mapping[str, Option], value: Value) -> str:
-    return "|".join(sorted(option.flag for option in every.values() if option.value is value))
+    return "|".join(
+        sorted(one.flag for one in every.values() if one.value is value and not one.choices)
+    )
 
 
 _ZSH: Final = {
@@ -121,9 +143,10 @@ esac
 
 def _zsh_case(command: str) -> str:
     told = []
-    for flag, said, value in options_of(command):
+    for flag, said, value, choices in options_of(command):
+        follows = f":value:({' '.join(choices)})" if choices else _ZSH[value]
         plain = said.replace("[", "(").replace("]", ")").replace(":", "\\:")
-        told.append(_quoted(f"*{flag}[{plain}]{_ZSH[value]}"))
+        told.append(_quoted(f"*{flag}[{plain}]{follows}"))
     lines = " \\\n            ".join(told)
     return f"        {command}) _arguments \\\n            {lines} ;;"
 
@@ -145,10 +168,11 @@ def fish() -> str:
         )
     for command in COMMANDS:
         seen = _quoted(f"__fish_seen_subcommand_from {command.name}")
-        for flag, said, value in options_of(command.name):
+        for flag, said, value, choices in options_of(command.name):
             named = flag.removeprefix("--")
+            follows = f" -x -a {_quoted(' '.join(choices))}" if choices else _FISH[value]
             lines.append(
-                f"complete -c lightkeeper -n {seen} -l {named}{_FISH[value]} -d {_quoted(said)}"
+                f"complete -c lightkeeper -n {seen} -l {named}{follows} -d {_quoted(said)}"
             )
     return "\n".join(lines) + "\n"
 

@@ -279,6 +279,7 @@ class Daemon:
     def _follow(self, before: Config, loaded: Loaded, left: list[Left]) -> None:
         """What a reload brings with it, and what is told of it."""
         self._journal.configure(self.config.log.format, self.config.log.level)
+        self._edge.writers.rank(LoginName(one.name) for one in self.config.logins)
         self._edge.writers.forget_all_but(
             {
                 (LoginName(one.name), str(each.path))
@@ -308,6 +309,7 @@ class Daemon:
         return boundary(partial(self._surprised, doing))
 
     def _surprised(self, doing: str, traceback: str) -> None:
+        self._metrics.surprised()
         self._journal.daemon_surprised(doing, traceback, self._edge.clock.now())
 
 

@@ -1,12 +1,16 @@
 # Made by `make completions` from the commands' own parsers.
 
 _lightkeeper() {
-    local current=${COMP_WORDS[COMP_CWORD]} word command='' words
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local word command='' words
     COMPREPLY=()
+    # In --config=FILE the sign is a word of its own.
+    [[ $current == = ]] && current=''
+    [[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in run|once|check|status|renew|withdraw|schema|demo|simulator|version) command=$word && break ;; esac
     done
-    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    case $previous in
         --config|--containers-auth|--docker-config|--htpasswd|--socket)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -15,14 +19,20 @@ _lightkeeper() {
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return ;;
-        --endpoint-url|--file-mode|--host|--lifetime|--listen|--log-format|--log-level|--port|--profile|--region|--registry|--role-arn) return ;;
+        --log-level)
+            mapfile -t COMPREPLY < <(compgen -W "debug info warning error" -- "$current")
+            return ;;
+        --log-format)
+            mapfile -t COMPREPLY < <(compgen -W "auto console json" -- "$current")
+            return ;;
+        --endpoint-url|--file-mode|--host|--lifetime|--listen|--port|--profile|--region|--registry|--role-arn) return ;;
     esac
     case $command in
         run) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
         once) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
         check) words="--help --online --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
         status) words="--help --json --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
-        renew) words="--help --socket --config" ;;
+        renew) words="--help --socket --config --state-dir" ;;
         withdraw) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
         schema) words="--help --example" ;;
         demo) words="--help --dir --listen --lifetime --plain" ;;

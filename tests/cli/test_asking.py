@@ -129,6 +129,14 @@ def test_a_daemon_that_owns_another_state_directory_is_not_taken_for_the_one_of_
         next(asking.ask(usual, {"ask": "status"}))
 
 
+def test_renew_asks_the_daemon_that_owns_the_state_directory_that_is_named(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTKEEPER_CONFIG", file)
+    with taken(str(tmp_path / "state")):
+        assert main(["renew", "--state-dir", str(tmp_path / "state")]) == DONE
+
+
 def test_a_login_that_the_daemon_does_not_know_is_a_failure(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,7 +45,7 @@ def _flags(folder: Path, place: Path) -> list[str]:
     ]
 
 
-def test_a_place_below_a_closed_folder_is_taken_for_a_file(
+def test_a_place_below_a_closed_folder_is_told_as_that(
     open_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     closed = tmp_path / "config.json"
@@ -54,7 +54,9 @@ def test_a_place_below_a_closed_folder_is_taken_for_a_file(
         status = main(["check", *_flags(open_folder, closed)])
 
     assert status == DONE
-    assert f"{closed}  an entry, once a credential is issued" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{closed}  nothing: permission_denied: " in said
+    assert "an entry" not in said
 
 
 def test_a_configuration_in_a_closed_folder_is_one_that_cannot_be_read(
@@ -100,3 +102,22 @@ def test_a_user_without_a_home_is_looked_for_elsewhere(
     assert main(["renew"]) != DONE
 
     assert "no daemon answers here" in capsys.readouterr().err
+
+
+def test_check_tells_what_no_delivery_could_do(
+    open_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no credential was issued yet, too; and whether a look could read it or not."""
+    own, roots = open_folder / "own.json", open_folder / "sub" / "config.json"
+    own.touch()
+    roots.parent.mkdir()
+    missing = open_folder / "sub" / "deep" / "config.json"
+
+    for place, said in [
+        (own, f"nothing: other_owner: {own} belongs to uid 0"),
+        (roots, f"nothing: permission_denied: {roots}: Permission denied"),
+        (missing, f"nothing: permission_denied: {missing.parent.parent}: Permission denied"),
+    ]:
+        with as_nobody():
+            assert main(["check", *_flags(open_folder, place)]) == DONE
+        assert said in capsys.readouterr().out

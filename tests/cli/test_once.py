@@ -75,6 +75,20 @@ def test_why_the_last_run_failed_is_known_afterwards(flags: list[str], tmp_path:
     assert "after access_denied" in check.stdout
 
 
+def test_a_login_that_the_registry_refuses_is_replaced_however_soon_it_comes(
+    flags: list[str], tmp_path: Path
+) -> None:
+    """It may have been issued a moment ago: status 0 means that the registry takes it."""
+    with simulator(tmp_path, "--lifetime", "60") as lightsail:
+        command(tmp_path, lightsail.environment, "once", *flags)
+        lightsail.order("end", {"credentials": "all"})
+        again = command(tmp_path, lightsail.environment, "once", *flags)
+
+        assert again.returncode == DONE, again.stdout
+        auths = json.loads((tmp_path / "config.json").read_text())["auths"]
+        assert lightsail.accepts(auths[lightsail.registry]["auth"])
+
+
 def test_runs_at_the_same_time_wait_for_one_another(flags: list[str], tmp_path: Path) -> None:
     """Each pipeline of a host may begin with one: one call does for all."""
     with simulator(tmp_path) as lightsail, ThreadPoolExecutor() as at_once:
@@ -96,8 +110,8 @@ def test_a_state_directory_that_is_a_file_is_told_as_that(
     assert main(["once", *flags]) == FAILED
 
     said = capsys.readouterr().err
-    assert f"the state directory cannot be used: {tmp_path}/state: File exists" in said
-    assert "daemon" not in said
+    assert f"the state directory cannot be used: {tmp_path}/state/lock: Not a directory" in said
+    assert "nobody answers" not in said
 
 
 @pytest.mark.parametrize("mode", [0o500, 0o300])
@@ -123,7 +137,7 @@ def test_a_state_directory_that_is_closed_to_us_is_told_as_that(
     assert status == FAILED
     assert f"the state directory cannot be used: {state}" in said
     assert "Permission denied" in said
-    assert "daemon" not in said
+    assert "nobody answers" not in said
 
 
 @pytest.mark.parametrize(
@@ -205,3 +219,35 @@ def test_beside_a_daemon_it_tells_what_that_one_says(
         assert main(["once", *flags]) == status
 
     assert capsys.readouterr().out == said
+
+
+def _serving(place: Path) -> bytes:
+    """What a daemon says that serves this place."""
+    return _told(None).replace(b'"/p"', json.dumps(str(place)).encode())
+
+
+def test_a_daemon_that_has_not_taken_up_another_state_directory_is_not_worked_against(
+    flags: list[str], tmp_path: Path
+) -> None:
+    """Until it is started anew it keeps the place by the state directory of before."""
+    with _daemon(tmp_path / "control.sock", _serving(tmp_path / "config.json")):
+        done = command(tmp_path, {}, "once", *flags)
+
+    assert done.returncode == FAILED
+    assert (
+        f"a daemon answers at {tmp_path}/control.sock and serves {tmp_path}/config.json, and its"
+        f" state directory is not {tmp_path}/state: restart it if that was changed" in done.stderr
+    )
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_a_daemon_that_serves_other_places_is_none_of_its_business(
+    flags: list[str], tmp_path: Path
+) -> None:
+    with (
+        simulator(tmp_path) as lightsail,
+        _daemon(tmp_path / "control.sock", _serving(tmp_path / "other.json")),
+    ):
+        done = command(tmp_path, lightsail.environment, "once", *flags)
+
+    assert done.returncode == DONE

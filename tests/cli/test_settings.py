@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,55 @@ def test_a_configuration_that_cannot_be_read_is_told_and_no_other_daemon_asked(
 ) -> None:
     with pytest.raises(ConfigErrors, match="cannot be read"):
         settings.meant(Namespace(config=str(tmp_path / "missing.yaml")))
+
+
+def test_a_path_on_the_command_line_begins_in_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does for every command; a variable, which outlives a shell, says it in full."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    paths = ["folder", "new/", "~/of-the-user.json", "/of-root.json"]
+
+    config = settings.loader(Namespace(docker_config=paths, state_dir="state"))().config
+
+    home = Path(os.environ["HOME"])
+    assert [output.path for output in config.logins[0].outputs] == [
+        *(tmp_path / "folder/config.json", tmp_path / "new/config.json"),
+        *(home / "of-the-user.json", Path("/of-root.json")),
+    ]
+    assert config.state_dir == tmp_path / "state"
+    assert settings.meant(Namespace(socket="my.sock")) == Meant(f"{tmp_path}/my.sock")
+    monkeypatch.setenv("LIGHTKEEPER_STATE_DIR", "state")
+    with pytest.raises(ConfigErrors, match="is not an absolute path"):
+        settings.loader(Namespace())()
+
+
+def test_a_pipe_that_nobody_writes_is_told(tmp_path: Path) -> None:
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+
+    with pytest.raises(ConfigErrors) as broke:
+        settings.content(pipe, timedelta(milliseconds=50))
+
+    said = str(broke.value)
+    assert said.startswith(f"{pipe}: cannot be read: no answer in 0.05 s; look whether its mount")
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    """As a shell gives it for `--config <(...)`, from a writer that takes its time."""
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("w") as file:
+            for line in ("logins:\n", "  - name: prod\n", "socket: /run/of-the-pipe.sock\n"):
+                file.write(line)
+                file.flush()
+
+    with ThreadPoolExecutor() as beside:
+        beside.submit(write)
+        assert settings.meant(Namespace(config=str(pipe))) == Meant("/run/of-the-pipe.sock")
 
 
 @pytest.mark.parametrize("by_systemd", [False, True])

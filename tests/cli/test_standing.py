@@ -88,6 +88,7 @@ def test_a_login_is_told_with_its_failure_and_its_places() -> None:
         "expires": "16:00Z",
         "failure": failing,
         "next_attempt": "14:00Z",
+        "next_attempt_why": "expired",
         "outputs": [{"places": [PLACE | {"expires": "16:00Z"}, PLACE | {"notices": [WARNING]}]}],
     }
 
@@ -96,7 +97,7 @@ def test_a_login_is_told_with_its_failure_and_its_places() -> None:
         ("expires 16:00Z, renewal due 15:00Z", 1),
         ("failing since 13:00Z: r: d", 1),
         ("Do.", 1),
-        ("next attempt 14:00Z", 1),
+        ("next attempt 14:00Z: the login expired", 1),
         ("/p  [ok]  holds a login until 16:00Z", 1),
         ("/p  [ok]  holds none of ours", 1),
         ("warning: wide_mode: Look.", 2),

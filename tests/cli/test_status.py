@@ -103,7 +103,7 @@ def test_status_shows_a_conflict_and_is_not_ready(
     assert "remove it, or set if_foreign: replace" in said
 
 
-def test_what_somebody_put_there_and_is_repaired_is_told(
+def test_what_somebody_put_there_and_is_replaced_is_told(
     file: Path, lightsail: Simulated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(file.read_text().replace("report", "replace"))
@@ -114,7 +114,7 @@ def test_what_somebody_put_there_and_is_repaired_is_told(
 
     assert f"  the entry for {lightsail.registry}\n" in plan
     assert status == FAILED
-    assert "    somebody else replaced our entry; the registry is asked, " in said
+    assert "    it holds a login that is not ours; the registry is asked, " in said
 
 
 def test_the_document_says_which_login_is_ready(
@@ -134,7 +134,13 @@ def test_the_document_says_which_login_is_ready(
         ("check", "it costs one call"),
         ("status", "it costs one call"),
         ("once", "it costs one call"),
-        ("withdraw", "its entries stay where they are"),
+        (
+            "withdraw",
+            (
+                "its entries stay where they are: `docker logout` takes one out; or withdraw with"
+                " the Lightkeeper that saved it"
+            ),
+        ),
     ],
 )
 def test_a_saved_state_that_cannot_be_used_is_told(

@@ -212,7 +212,7 @@ def test_withdraw_takes_our_entry_out_and_leaves_the_others(
     done = command(folder, lightsail.environment, "withdraw", *settings)
 
     assert refused.returncode == 1
-    assert "the running daemon keeps eu-central-1" in refused.stderr
+    assert "the running daemon serves eu-central-1, and would" in refused.stderr
     assert done.returncode == 0, done.stderr
     assert list(json.loads(config.read_text())["auths"]) == ["other.test"]
 

@@ -118,6 +118,9 @@ def test_a_place_that_a_login_left_is_taken_out_beside_the_daemon_and_the_others
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"prod: {configured.path('one')}: taken out\n"
+    again = command(configured.running.folder, configured.lightsail.environment, *line[1:])
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == "prod: nothing of it is left where the daemon serves it no more\n"
     assert not configured.holds("one")
     assert configured.holds("two")
     assert configured.lightsail.calls() == 1

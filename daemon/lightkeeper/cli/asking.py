@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightkeeper.cli import settings
+from lightkeeper.cli.standing import places
 from lightkeeper.config.environment import Meant
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.serve.peer import peer_of
@@ -58,15 +59,7 @@ def ask(meant: Meant | None, request: Mapping[str, object]) -> Iterator[dict[str
     `NotRunningError` is one.
     """
     with _connected(meant) as connection:
-        is_answered = False
-        for line in _lines(connection, request):
-            if "error" in line:
-                raise UnansweredError(line["error"])
-            is_answered = True
-            yield line
-        if not is_answered:
-            msg = "the daemon hung up without an answer; look at its log"
-            raise UnansweredError(msg)
+        yield from _answer(connection, request)
 
 
 def ask_meant(args: argparse.Namespace, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
@@ -88,6 +81,21 @@ def ask_meant(args: argparse.Namespace, request: Mapping[str, object]) -> Iterat
         yield from ask(meant, request)
 
 
+def served_apart(path: str, state_dir: str) -> set[str]:
+    """The places of the daemon that answers there, unless it owns the state directory.
+
+    None of one that cannot be asked: nothing is known of it.
+    """
+    try:
+        with _connected(Meant(path)) as connection:
+            if _owns(connection, state_dir):
+                return set()
+            logins = whole(_answer(connection, {"ask": "status"}))["logins"]
+    except UnansweredError:
+        return set()
+    return {place["place"] for login in logins for place in places(login)}
+
+
 def whole(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """One status document of those that a daemon answers with, which are of a login each."""
     each = list(documents)
@@ -96,6 +104,18 @@ def whole(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "ready": all(one["ready"] for one in each),
         "logins": [login for one in each for login in one["logins"]],
     }
+
+
+def _answer(connection: socket.socket, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    is_answered = False
+    for line in _lines(connection, request):
+        if "error" in line:
+            raise UnansweredError(line["error"])
+        is_answered = True
+        yield line
+    if not is_answered:
+        msg = "the daemon hung up without an answer; look at its log"
+        raise UnansweredError(msg)
 
 
 def _lines(connection: socket.socket, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:

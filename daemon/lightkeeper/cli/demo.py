@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.simulator import SetupError
 
-    if args.lifetime < _SHORTEST:
-        cannot("demo", f"--lifetime is {_SHORTEST} seconds or more")
+    if not _SHORTEST <= args.lifetime <= _LONGEST:
+        cannot("demo", f"--lifetime is {_SHORTEST} to {_LONGEST} seconds")
         return MISUSED
     try:
         asyncio.run(_demo(args))
@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 _SHORTEST: Final = 10
+_LONGEST: Final = 86_400
 
 
 async def _demo(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ Nothing is imported before it is known to be needed: `status` and `--help` do wi
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import importlib
 import os
@@ -26,6 +27,11 @@ INTERRUPTED: Final = 130
 """Ctrl-C ended it: what a shell says of SIGINT."""
 UNREAD: Final = 141
 """Whoever read its output is gone: what a shell says of SIGPIPE."""
+
+_UNWRITTEN: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.ENXIO}
+)
+"""What a stream says that takes nothing; with files of ours a command deals itself."""
 
 _GARBAGE: Final = 50_000
 """Objects before a command that ends soon looks for garbage: imports make many, and all stay."""
@@ -62,27 +68,55 @@ the Docker config of the user that runs it; `lightkeeper COMMAND --help` tells t
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` names; its exit status."""
+    _open_missing()
+    words = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold any byte
     try:
         try:
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            return _run(words)
         finally:
             sys.stdout.flush()  # here, where it can be caught that nobody reads
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # What is left in the buffer would fail once more at the interpreter's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return UNREAD
+    except OSError as exc:
+        if exc.errno not in _UNWRITTEN or exc.filename is not None:
+            raise
+        _give_up_output()
+        name = f"lightkeeper {_first(words)}".rstrip()
+        sys.stderr.write(f"{name}: its output cannot be written: {exc.strerror}\n")
+        return FAILED
+
+
+def _open_missing() -> None:
+    """Have all standard streams, where whoever started this closed some of them.
+
+    Else the next file that is opened would get the number of one, and what is written to it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: the missing one's
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _give_up_output() -> None:
+    """Drop what is left in the buffer: it would fail once more at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _first(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
 
 
 def _run(words: list[str]) -> int:
     parser = _parser()
-    name = next((word for word in words if not word.startswith("-")), "")
+    name = _first(words)
     if name == "help":
         words.remove(name)
-        name = next((word for word in words if not word.startswith("-")), "")
+        name = _first(words)
         words.append("--help")
     if any(command.name == name for command in COMMANDS):
         at = words.index(name)

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         cannot("once", str(exc))
         return FAILED
     except FileFailure as exc:
-        cannot("once", f"the state directory cannot be used: {exc}; check who may write there")
+        cannot("once", f"the state directory cannot be used: {store.said(exc)}")
         return FAILED
     return _told(document)
 
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace, config: Config) -> Document:
     """What this run came to, or a daemon; another run is waited for, and goes before."""
     from lightkeeper import app
     from lightkeeper.adapters.clock import pause
-    from lightkeeper.adapters.state_dir import StateDirTakenError
+    from lightkeeper.adapters.state_dir import StateDirTakenError, taken
     from lightkeeper.core.status import as_document
     from lightkeeper.telemetry import logs
     from lightkeeper.telemetry.recorder import FactRecorder
@@ -75,7 +75,9 @@ def _run(args: argparse.Namespace, config: Config) -> Document:
     waited = timedelta(0)
     while True:
         try:
-            done = asyncio.run(app.once(config, FactRecorder(), unreadable, left))
+            with taken(str(config.state_dir), ends_soon=True):
+                _keep_off(config)
+                done = asyncio.run(app.once(config, FactRecorder(), unreadable, left))
             return as_document(done)
         except StateDirTakenError as exc:
             owner = exc
@@ -88,11 +90,32 @@ def _run(args: argparse.Namespace, config: Config) -> Document:
         waited += _PAUSE
 
 
+def _keep_off(config: Config) -> None:
+    """Refuse to serve places that a daemon serves by another state directory.
+
+    Such as one whose configuration was changed and that was not restarted since.
+    """
+    served = asking.served_apart(str(config.socket), str(config.state_dir))
+    ours = [str(output.path) for login in config.logins for output in login.outputs]
+    if both := [place for place in ours if place in served]:
+        msg = (
+            f"a daemon answers at {config.socket} and serves {_named(both)}, and its state"
+            f" directory is not {config.state_dir}: restart it if that was changed, or stop it"
+        )
+        raise asking.UnansweredError(msg)
+
+
+def _named(places: Sequence[str]) -> str:
+    return ", ".join(places[:_NAMED]) + (", …" if len(places) > _NAMED else "")
+
+
 def _left(args: argparse.Namespace, config: Config, login: str, places: Sequence[str]) -> None:
     """Say that places are served no more, and what takes our entries out of them."""
     command = settings.whole(args, config, "withdraw", login)
-    named = ", ".join(places[:_NAMED]) + (", …" if len(places) > _NAMED else "")
-    cannot("once", f"{login} serves {named} no more, and its entries stay there until {command}")
+    cannot(
+        "once",
+        f"{login} serves {_named(places)} no more, and its entries stay there until {command}",
+    )
 
 
 def _owned(config: Config, owner: StateDirTakenError) -> str:

@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("logins", nargs="*", metavar="NAME", help="by default every login")
     asking.arguments(parser)
     parser.add_argument("--config", metavar="FILE", help="the configuration of the daemon meant")
+    parser.add_argument("--state-dir", metavar="DIR", help="the state directory that it owns")
 
 
 def run(args: argparse.Namespace) -> int:

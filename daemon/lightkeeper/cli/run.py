@@ -11,7 +11,7 @@ import asyncio
 import sys
 from functools import partial
 
-from lightkeeper.cli import settings
+from lightkeeper.cli import settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
 from lightkeeper.cli.words import cannot, in_words
 from lightkeeper.config.problem import ConfigErrors
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     except ControlSocketTakenError as exc:
         return _cannot(f"another daemon answers at {exc}; give this one a --socket of its own")
     except FileFailure as exc:
-        return _cannot(f"cannot start: {exc}; check state_dir, and who may read and write there")
+        return _cannot(f"cannot start: the state directory cannot be used: {store.said(exc)}")
     except OSError as exc:
         return _cannot(f"cannot start: {in_words(exc)}; check socket, and who may write there")
     return DONE

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lightkeeper.daemon import Daemon
 
 _LAST: Final = 8
+_TABLE: Final = 80
+"""Columns of a terminal that take a table of facts."""
 _PER_SECOND: Final = 5
 
 
@@ -45,16 +47,27 @@ class Screen:
         address = self._daemon.address
         served = f"http://{address}/  (metrics, status)" if address else "nowhere"
         head = Text.assemble(("Lightkeeper demo", "bold"), f"   {served}   Ctrl-C ends it\n")
-        return Group(Text(""), head, *map(Painted, logins), Text(""), _facts(logins))
+        return Group(Text(""), head, *map(Painted, logins), Text(""), Facts(logins))
 
 
-def _facts(logins: list[dict[str, Any]]) -> RenderableType:
-    facts = sorted((fact for login in logins for fact in login["facts"]), key=lambda one: one["at"])
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for fact in facts[-_LAST:]:
-        said, *detail = told(fact)
-        table.add_row(Text(fact["at"], "dim"), Text(said), Text("  ".join(detail), "dim"))
-    return table
+class Facts:
+    """What happened last to these logins of the status document, to be printed with rich."""
+
+    def __init__(self, logins: Iterable[dict[str, Any]]) -> None:
+        facts = (fact for login in logins for fact in login["facts"])
+        self._last = sorted(facts, key=lambda one: str(one["at"]))[-_LAST:]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """A table, or a paragraph a fact where its columns would break words."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_column(overflow="fold")
+        for fact in self._last:
+            said, *detail = told(fact)
+            cells = (Text(fact["at"], "dim"), Text(said), Text("  ".join(detail), "dim"))
+            if options.max_width < _TABLE:
+                yield Text("  ").join(cells)
+            else:
+                table.add_row(*cells)
+        yield table

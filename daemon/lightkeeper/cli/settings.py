@@ -9,8 +9,10 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from lightkeeper.config.environment import Host, Meant, config_file
@@ -20,6 +22,9 @@ from lightkeeper.config.problem import ConfigErrors, Problem
 if TYPE_CHECKING:
     from lightkeeper.config.load import Loaded
     from lightkeeper.config.model import Config
+
+_PATIENCE: Final = timedelta(seconds=15)
+"""For reading the configuration; a daemon that reloads gives up a little later."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,14 +69,34 @@ def configured(args: argparse.Namespace) -> Meant:
 
 
 def _given(args: argparse.Namespace, name: str) -> str | None:
-    return getattr(args, name, None) or os.environ.get(_VARIABLE[name])
+    flag = _flags(args)[name]
+    return flag if isinstance(flag, str) and flag else os.environ.get(_VARIABLE[name])
 
 
 _VARIABLE: Final = {setting.name: setting.variable for setting in SETTINGS}
 
 
 def _flags(args: argparse.Namespace) -> Flags:
-    return {setting.name: getattr(args, setting.name, None) for setting in SETTINGS}
+    """What the flags say; a path as the shell's user means it, from the current directory."""
+    given = {setting: getattr(args, setting.name, None) for setting in SETTINGS}
+    return {
+        setting.name: _from_here(said) if said and setting.metavar in _PATHS else said
+        for setting, said in given.items()
+    }
+
+
+_PATHS: Final = ("PATH", "DIR")
+
+
+def _from_here(said: str | list[str]) -> str | list[str]:
+    if isinstance(said, list):
+        return [str(_from_here(one)) for one in said]
+    if not said or said.startswith(("/", "~", "$")):
+        return said
+    try:
+        return f"{Path.cwd()}/{said}"  # a slash at its end still means a directory
+    except FileNotFoundError:  # it was removed
+        return said
 
 
 def _load(flags: Flags) -> Loaded:
@@ -87,17 +112,40 @@ def _document(flags: Flags) -> tuple[bytes | None, str]:
     path = config_file(named if isinstance(named, str) else None, os.environ, may_be_there)
     if path is None:
         return None, ""
+    return content(path), str(path)
+
+
+def content(path: Path, patience: timedelta = _PATIENCE) -> bytes:
+    """What the file holds, up to a byte more than one may; else `ConfigErrors`.
+
+    A pipe is read to its end: a shell gives one for `--config <(...)`.
+    """
     from lightkeeper.config.document import MAX_BYTES
 
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1), str(path)
-    except OSError as exc:
-        advice = f"let uid {os.geteuid()} read it"
-        if isinstance(exc, FileNotFoundError):
-            advice = "make it by what `lightkeeper schema --example` prints"
-        message = f"cannot be read: {exc.strerror}; {advice}, or name another with --config"
-        raise ConfigErrors([Problem(str(path), 0, "", message)]) from exc
+    found = list[bytes | OSError]()
+
+    def read() -> None:
+        try:
+            with path.open("rb") as file:
+                found.append(file.read(MAX_BYTES + 1))
+        except OSError as exc:
+            found.append(exc)
+
+    thread = Thread(target=read, daemon=True)  # which no exit waits for
+    thread.start()
+    thread.join(patience.total_seconds())
+    match found:
+        case [bytes(data)]:
+            return data
+        case [OSError(strerror=why) as exc]:
+            advice = f"let uid {os.geteuid()} read it"
+            if isinstance(exc, FileNotFoundError):
+                advice = "make it by what `lightkeeper schema --example` prints"
+        case _:
+            why = f"no answer in {patience.total_seconds():g} s"
+            advice = "look whether its mount hangs, or who should write this pipe"
+    message = f"cannot be read: {why}; {advice}, or name another with --config"
+    raise ConfigErrors([Problem(str(path), 0, "", message)])
 
 
 def may_be_there(path: Path) -> bool:

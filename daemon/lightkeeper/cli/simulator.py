@@ -11,8 +11,13 @@ import asyncio
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.words import cannot
+
+_LONGEST: Final = 10 * 365 * 86_400
+_LAST_PORT: Final = 65_535
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +52,11 @@ def run(args: argparse.Namespace) -> int:
     if args.list_faults:
         sys.stdout.write(f"{simulator.listed_faults()}\n")
         return DONE
-    if args.lifetime <= 0:
-        sys.stderr.write("lightkeeper simulator: --lifetime is a number of seconds above zero\n")
+    if not 0 < args.lifetime <= _LONGEST:
+        cannot("simulator", f"--lifetime is above 0 and up to {_LONGEST} seconds")
+        return MISUSED
+    if not 0 <= args.port <= _LAST_PORT:
+        cannot("simulator", f"--port is a number from 0 to {_LAST_PORT}")
         return MISUSED
     validity = simulator.Validity
     settings = simulator.Settings(
@@ -64,6 +72,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(simulator.run(settings))
     except simulator.SetupError as exc:
-        sys.stderr.write(f"lightkeeper simulator: {exc}\n")
+        cannot("simulator", str(exc))
         return FAILED
     return DONE

@@ -49,6 +49,11 @@ class Metrics:
             "How often the wall clock was set, or the machine slept.",
             registry=self._instruments,
         )
+        self._surprises = Counter(
+            "lightkeeper_daemon_surprises",
+            "Bugs of Lightkeeper that were caught in what all logins share.",
+            registry=self._instruments,
+        )
         self._lag = Gauge(
             "lightkeeper_event_loop_lag_seconds",
             "By how much the last heartbeat was late.",
@@ -80,6 +85,10 @@ class Metrics:
     def clock_stepped(self) -> None:
         """Clocks went apart."""
         self._steps.inc()
+
+    def surprised(self) -> None:
+        """A bug was caught that is no login's."""
+        self._surprises.inc()
 
     def lagged(self, late: timedelta) -> None:
         """A heartbeat came this much late."""

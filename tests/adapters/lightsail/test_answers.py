@@ -136,6 +136,41 @@ async def test_a_wrong_clock_is_told_by_how_much(shared: SharedAws, minutes: int
     assert said[2] == ("behind" if minutes > 0 else "ahead of")
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("RequestExpired", ""), ("InvalidSignatureException", "Signature expired: it is too old")],
+)
+@pytest.mark.parametrize("minutes", [0, -4, 4])
+async def test_a_request_that_came_late_is_not_taken_for_a_bad_clock(
+    shared: SharedAws, code: str, message: str, minutes: int
+) -> None:
+    """It was held up, or this machine slept; a person who looks at the clock finds it right."""
+    body = json.dumps({"__type": code, "message": message}).encode()
+    date = datetime.now(UTC) + timedelta(minutes=minutes)
+    reply = _reply(body, date).replace(b"200 OK", b"400 No", 1)
+
+    refusal = await _outcome(shared, reply)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.clock) == (Reason.TIMEOUT, None)
+    said = re.fullmatch(
+        f"{code}: the request was not in time, and the clock here is within (\\d+) s of AWS's",
+        refusal.detail,
+    )
+    assert said is not None
+    assert abs(int(said[1]) - abs(minutes) * 60) < 20
+
+
+async def test_without_a_date_what_aws_says_of_the_clock_is_believed(shared: SharedAws) -> None:
+    body = json.dumps({"__type": "RequestExpired"}).encode()
+    reply = _reply(body, None).replace(b"200 OK", b"400 No", 1)
+
+    refusal = await _outcome(shared, reply)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.detail) == (Reason.CLOCK_SKEW, "RequestExpired")
+
+
 @pytest.mark.parametrize("code", ["InvalidSignatureException", "SignatureDoesNotMatch"])
 async def test_a_bad_secret_is_not_taken_for_a_bad_clock(shared: SharedAws, code: str) -> None:
     async with simulate() as simulator:

@@ -37,13 +37,12 @@ REFUSED: Mapping[Reason, str] = {
     Reason.SERVICE_ERROR: "ServiceException InternalFailure ServiceUnavailable error_empty"
     " OperationFailureException status_500 status_502 status_503 status_504 error_cut_json"
     " status_503_with_retry_after",
-    Reason.TIMEOUT: "RequestTimeoutException",
+    Reason.TIMEOUT: "RequestTimeoutException RequestExpired",
     Reason.PROXY: "status_407",
     Reason.ACCESS_DENIED: "AccessDeniedException NotAuthorized OptInRequired",
     Reason.UNAUTHENTICATED: "UnauthenticatedException UnrecognizedClientException"
     " InvalidClientTokenId InvalidSignatureException SignatureDoesNotMatch UnauthorizedException",
     Reason.AWS_CREDENTIALS_EXPIRED: "ExpiredTokenException ExpiredToken",
-    Reason.CLOCK_SKEW: "RequestExpired",
     Reason.REGION_SETUP_IN_PROGRESS: "RegionSetupInProgressException"
     " AccountSetupInProgressException",
     Reason.NO_CONTAINER_SERVICE: "NotFoundException InvalidInputException",

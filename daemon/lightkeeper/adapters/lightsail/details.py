@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Mapping
 from json import JSONDecodeError
 from string import Formatter
 from typing import Any, Final
@@ -58,10 +59,20 @@ _PROVIDERS: Final = {
 _STATUS: Final = re.compile(r"Received non 200 response (\d{3})\b")
 _PARAMETER: Final = re.compile(r"parameter (\w+)")
 _USUAL_PORTS: Final = (None, 80, 443)
-_UNREADABLE: Final = (
-    *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
-)
-"""What the library's parsers raise, which check no types."""
+_UNREADABLE: Final[Mapping[type[Exception], str]] = {
+    RecursionError: "the answer is nested too deep",
+    UnicodeDecodeError: "the answer is not text",
+    ResponseParserError: "the answer is not XML as it should be",
+    **dict.fromkeys(
+        (AttributeError, LookupError, TypeError),
+        "the answer is not a JSON object of the form that it should have",
+    ),
+    **dict.fromkeys(
+        (ArithmeticError, RuntimeError, ValueError),
+        "the answer holds a value that is none of its kind, such as an expiresAt that is no time",
+    ),
+}
+"""What the library's parsers raise, which check no types: what was wrong with the answer."""
 
 
 def one_line(text: str) -> str:
@@ -203,8 +214,9 @@ def _python(exc: Exception, *, created: bool) -> str:
         return ": ".join(str(word) for word in (exc.filename, exc.strerror or kind) if word)
     if isinstance(exc, JSONDecodeError) and not created:
         return "the credential_process printed no JSON"
-    if isinstance(exc, ResponseParserError) or (created and isinstance(exc, _UNREADABLE)):
-        return f"the answer cannot be read ({kind})"
-    if isinstance(exc, _UNREADABLE):
-        return f"what should be AWS credentials or a setting cannot be read ({kind})"
-    return kind
+    wrong = next((_UNREADABLE[one] for one in type(exc).__mro__ if one in _UNREADABLE), None)
+    if wrong is None:
+        return kind
+    if created or isinstance(exc, ResponseParserError):
+        return wrong
+    return f"what should be AWS credentials or a setting cannot be read ({kind})"

@@ -100,7 +100,7 @@ def _answered(exc: ClientError, seen: Moment) -> Refusal:
     words = [shown] if exc.operation_name == OPERATION else [exc.operation_name, shown]
     if reason in _SAYS_WHY and not code.isdigit() and message:
         words.append(message)
-    if reason is Reason.CLOCK_SKEW and clock is not None:
+    if clock is not None and (reason is Reason.CLOCK_SKEW or _is_about_time(code, message)):
         words.append(_said(clock.skew))
     refusal = Refusal(
         reason=reason,
@@ -114,16 +114,29 @@ def _reason_of_answer(code: str, message: str, status: int, clock: ServerClock |
     reason = CODES.get(code)
     if reason is None:
         return Reason.SERVICE_ERROR if status >= 500 else Reason.INVALID_RESPONSE  # noqa: PLR2004
+    is_off = clock is not None and abs(clock.skew) >= _TOLERATED
+    if _is_about_time(code, message):
+        # A clock that is right now leaves only the way, or a machine that slept before it sent.
+        return Reason.CLOCK_SKEW if is_off or clock is None else Reason.TIMEOUT
     if code in _SIGNATURE_CODES:
-        is_off = clock is not None and abs(clock.skew) >= _TOLERATED
-        return Reason.CLOCK_SKEW if is_off or _ABOUT_TIME.search(message) else reason
+        return Reason.CLOCK_SKEW if is_off else reason
     # The code that Lightsail gives for an account without a container service is not documented.
     if code in {"NotFoundException", "InvalidInputException"} and _NO_SERVICE.search(message):
         return Reason.NO_CONTAINER_SERVICE
     return reason
 
 
+def _is_about_time(code: str, message: str) -> bool:
+    """Whether AWS says that a request was not signed at the time when it came."""
+    if code in _SIGNATURE_CODES:
+        return _ABOUT_TIME.search(message) is not None
+    return CODES.get(code) is Reason.CLOCK_SKEW
+
+
 def _said(skew: timedelta) -> str:
+    if abs(skew) < _TOLERATED:
+        within = max(1, round(abs(skew).total_seconds()))
+        return f"the request was not in time, and the clock here is within {within} s of AWS's"
     seconds = round(skew.total_seconds())
     return f"the clock here is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} AWS's"
 
