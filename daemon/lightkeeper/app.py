@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
@@ -232,5 +231,5 @@ async def identities(config: Config) -> dict[str, str | Refusal]:
 
 def _keep_no_core() -> None:
     """Leave no core dump: it would hold passwords."""
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ import pytest
 
 from tests.integration.process import Simulated, clean_environment, daemon, simulator
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root may allow core dumps again")
+_, MOST = resource.getrlimit(resource.RLIMIT_CORE)
+ALLOWED = ("prlimit", f"--core={MOST if MOST >= 0 else 'unlimited'}")
 
-ALLOWED = ("prlimit", "--core=unlimited")
+pytestmark = pytest.mark.skipif(MOST == 0, reason="no core dumps are allowed here anyway")
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_daemon_leaves_none(lightsail: Simulated, tmp_path: Path) -> None:
         limits = Path(f"/proc/{running.process.pid}/limits").read_text().splitlines()
 
     (core,) = (line.split() for line in limits if line.startswith("Max core file size"))
-    assert core[4:6] == ["0", "0"]
+    assert core[4] == "0"
 
 
 def test_once_leaves_none(lightsail: Simulated, tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_once_leaves_none(lightsail: Simulated, tmp_path: Path) -> None:
     told = tmp_path / "told"
     keys = {"Version": 1, "AccessKeyId": "simulated", "SecretAccessKey": "simulated-fake"}
     asked = tmp_path / "asked"
-    asked.write_text(f"#!/bin/sh\nulimit -Hc >{told}\necho '{json.dumps(keys)}'\n")
+    asked.write_text(f"#!/bin/sh\nulimit -Sc >{told}\necho '{json.dumps(keys)}'\n")
     asked.chmod(0o700)
     (tmp_path / "config").write_text(f"[default]\ncredential_process = {asked}\n")
     environment = {
