@@ -104,3 +104,16 @@ def test_once_needs_nothing_that_serves(lightsail: Simulated, tmp_path: Path) ->
     assert config.exists()
     assert "aiobotocore" in found
     assert found.isdisjoint({*SERVING, *PAINT, "lightkeeper.daemon", "yaml"})
+
+
+@pytest.mark.parametrize("module", ["app", "daemon", "desk", "fleet"])
+def test_what_a_daemon_is_made_of_imports_no_rich(module: str) -> None:
+    """Whichever of it is imported first: structlog would bring rich along."""
+    script = f"import sys, lightkeeper.{module}, lightkeeper.daemon; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+
+    assert "structlog" in done.stdout.split()
+    assert set(done.stdout.split()).isdisjoint(PAINT)

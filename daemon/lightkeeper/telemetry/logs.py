@@ -7,26 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Literal, TextIO
 
-# Importing structlog imports rich where it is installed, which costs the daemon 280 ms and 5 MB.
-_rich = sys.modules.get("rich")
-sys.modules["rich"] = None  # type: ignore[assignment]  # what makes an import fail
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor
 
-import msgspec  # noqa: E402
-import structlog  # noqa: E402
-from structlog.typing import EventDict, Processor  # noqa: E402
-
-from lightkeeper.telemetry.console import ConsoleLines  # noqa: E402
-from lightkeeper.telemetry.writer import Writer  # noqa: E402
-
-if _rich is None:
-    del sys.modules["rich"]
-else:
-    sys.modules["rich"] = _rich
+from lightkeeper.telemetry.console import ConsoleLines
+from lightkeeper.telemetry.writer import Writer
 
 _LONGEST: Final = 2000
 _LONG: Final[Mapping[str, int]] = {"traceback": 8000, "exception": 8000}
