@@ -11,7 +11,7 @@ from lightkeeper.core import facts
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
-from lightkeeper.fleet import Fleet, Kept, Left
+from lightkeeper.fleet import Fleet, Kept
 from lightkeeper.ports import Failed
 from tests.core.making import HOUR, MINUTE, NONE, POLICY, SECOND
 from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, an_answer, running, turns
@@ -184,7 +184,7 @@ async def test_the_places_that_another_source_leaves_are_named() -> None:
         await scene.edge.notebook.until(facts.RoundEnded)
         left = fleet.apply([scene.kept(ONE, place="/b", fingerprint="changed")])
 
-    assert left == [Left(login="one", places=(("files-one", "/a"),))]
+    assert left == {"one": ["/a"]}
 
 
 async def test_a_login_that_comes_back_knows_what_it_wrote_and_holds_nothing() -> None:
@@ -198,14 +198,14 @@ async def test_a_login_that_comes_back_knows_what_it_wrote_and_holds_nothing() -
         former = scene.outputs[ONE].deliveries[0].credential.digest
         said = fleet.apply([])
         await turns()
-        assert fleet.apply([]) == [], "it was said"
+        assert fleet.apply([]) == {}, "it was said"
         await turns()
-        assert fleet.apply([scene.kept(ONE)]) == []
+        assert fleet.apply([scene.kept(ONE)]) == {}
         assert fleet.states[0].held is None
         scene.edge.clock.passed = MINUTE
         await scene.edge.notebook.until(facts.Delivered, 2)
 
-    assert said == [Left(login="one", places=(("files-one", "/one/config.json"),))]
+    assert said == {"one": ["/one/config.json"]}
     assert former in scene.outputs[ONE].deliveries[0].ours
 
 
@@ -257,7 +257,7 @@ async def test_a_bug_in_taking_one_login_over_changes_no_other() -> None:
         "/a",
         "/other/config.json",
     ]
-    assert fleet.apply([scene.kept(ONE, place="/a"), scene.kept(OTHER)]) == []
+    assert fleet.apply([scene.kept(ONE, place="/a"), scene.kept(OTHER)]) == {}
 
 
 async def test_a_login_that_was_removed_is_kept_no_more_and_its_state_is_gone() -> None:
@@ -272,7 +272,7 @@ async def test_a_login_that_was_removed_is_kept_no_more_and_its_state_is_gone() 
         scene.edge.pass_on(6 * HOUR)
         await scene.edge.notebook.until(facts.Renewed, 2, login=ONE)
 
-    assert left == [Left(login=OTHER, places=(("files-other", "/other/config.json"),))]
+    assert left == {OTHER: ["/other/config.json"]}
     assert scene.calls(OTHER) == 1
     assert set(scene.edge.store.kept) == {ONE}
     assert scene.outputs[OTHER].held, "its entry stays in its place"
@@ -349,7 +349,7 @@ async def test_a_place_that_was_removed_is_named() -> None:
         await scene.edge.notebook.until(facts.RoundEnded)
         left = fleet.apply([scene.kept(ONE, place="/b")])
 
-    assert left == [Left(login="one", places=(("files-one", "/a"),))]
+    assert left == {"one": ["/a"]}
 
 
 async def test_a_place_that_is_served_by_another_output_is_not_left() -> None:
@@ -364,7 +364,7 @@ async def test_a_place_that_is_served_by_another_output_is_not_left() -> None:
         scene.outputs[ONE].name = OutputName("renamed")
         left = fleet.apply([kept])
 
-    assert left == []
+    assert left == {}
 
 
 async def test_a_login_that_never_came_leaves_nothing() -> None:
@@ -372,15 +372,15 @@ async def test_a_login_that_never_came_leaves_nothing() -> None:
     fleet = scene.fleet()
     fleet.apply([scene.kept(ONE, place="/a"), scene.kept(OTHER)])
 
-    assert fleet.apply([scene.kept(ONE, place="/b")]) == []
+    assert fleet.apply([scene.kept(ONE, place="/b")]) == {}
 
 
 async def test_nothing_is_left_where_nothing_was_removed() -> None:
     scene = Scene()
     fleet = scene.fleet()
 
-    assert fleet.apply([scene.kept(ONE)]) == []
-    assert fleet.apply([scene.kept(ONE)]) == []
+    assert fleet.apply([scene.kept(ONE)]) == {}
+    assert fleet.apply([scene.kept(ONE)]) == {}
 
 
 async def test_what_was_removed_while_the_daemon_was_down_is_said_and_forgotten() -> None:
@@ -395,10 +395,7 @@ async def test_what_was_removed_while_the_daemon_was_down_is_said_and_forgotten(
     async with running(fleet):
         await scene.edge.notebook.until(facts.Delivered, 3)
 
-    assert left == [
-        Left(login="one", places=(("files-one", "/one/config.json"),)),
-        Left(login="other", places=(("files-other", "/old"),)),
-    ]
+    assert left == {"one": ["/one/config.json"], "other": ["/old"]}
     assert set(scene.edge.store.kept) == {ONE}
 
 

@@ -103,8 +103,8 @@ async def once(
     saved = _kept(edge, unreadable)
     ear = Ear(recorder)
     fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-    for one in fleet.apply(edge.kept(config, Sources(edge.clock))):
-        left(LoginName(one.login), [name for _, name in one.places])
+    for login, places in fleet.apply(edge.kept(config, Sources(edge.clock))).items():
+        left(login, places)
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(fleet.run(), name="fleet")
         await settle(fleet, ear, edge.clock)

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
@@ -26,7 +26,7 @@ from lightkeeper.core.state import LoginState
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, view_of
-from lightkeeper.fleet import Fleet, Left
+from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Failed
 from lightkeeper.pulse import Pulse
 from lightkeeper.serve.control import Control
@@ -276,9 +276,10 @@ class Daemon:
         with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
             self._follow(before, loaded, left)
 
-    def _follow(self, before: Config, loaded: Loaded, left: list[Left]) -> None:
+    def _follow(
+        self, before: Config, loaded: Loaded, left: Mapping[LoginName, Sequence[str]]
+    ) -> None:
         """What a reload brings with it, and what is told of it."""
-        self._journal.configure(self.config.log.format, self.config.log.level)
         self._edge.writers.rank(LoginName(one.name) for one in self.config.logins)
         self._edge.writers.forget_all_but(
             {
@@ -287,6 +288,7 @@ class Daemon:
                 for each in one.outputs
             }
         )
+        self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
         self._ear.stir()
         self._tell_left(left)
@@ -301,9 +303,9 @@ class Daemon:
         self._surprised("reload", traceback)
         self._rejected([_problem("", "a bug in Lightkeeper; its traceback is in the log")])
 
-    def _tell_left(self, left: list[Left]) -> None:
-        for one in left:
-            self._journal.places_left(one.login, one.places)
+    def _tell_left(self, left: Mapping[LoginName, Sequence[str]]) -> None:
+        for login, places in left.items():
+            self._journal.places_left(login, places)
 
     def _bounded(self, doing: str) -> AbstractContextManager[None]:
         return boundary(partial(self._surprised, doing))

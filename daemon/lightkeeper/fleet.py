@@ -34,14 +34,6 @@ class Kept(Struct, frozen=True, kw_only=True):
     outputs: Sequence[Output]
 
 
-class Left(Struct, frozen=True, kw_only=True):
-    """Places that are served no more; our entries stay in them."""
-
-    login: str
-    places: tuple[tuple[str, str], ...]
-    """Output and name of each."""
-
-
 class Fleet:
     """Runs one keeper a login."""
 
@@ -49,8 +41,9 @@ class Fleet:
         self._world = world
         self._stored = dict(saved)
         """What is kept of logins that do not run."""
-        self._served = {name: frozenset(one.places) for name, one in saved.items()}
-        """Where the entries of each login are, as it was last configured."""
+        self._served = {name: {place for _, place in one.places} for name, one in saved.items()}
+        """Where the entries of each login are, as it was last configured: an output may be called
+        otherwise and deliver where it did."""
         self._ended = set[LoginName]()
         """Logins whose credentials are to be forgotten."""
         self._unforgotten: dict[LoginName, Failure] = {}
@@ -65,8 +58,8 @@ class Fleet:
         """What every login has come to, in order of configuration."""
         return [keeper.state for _, keeper in self._keepers.values()]
 
-    def apply(self, logins: Iterable[Kept]) -> list[Left]:
-        """Keep these logins from now on, and say what is served no more.
+    def apply(self, logins: Iterable[Kept]) -> dict[LoginName, list[str]]:
+        """Keep these logins from now on, and say which places each serves no more.
 
         A login whose source is the same goes on with what it holds. Another source under the same
         name starts anew, and so does a login that comes back; both know what was written before.
@@ -95,23 +88,20 @@ class Fleet:
         self._stored = {name: replace(one, credential=None) for name, one in stored.items()}
         return self._moved()
 
-    def _moved(self) -> list[Left]:
+    def _moved(self) -> dict[LoginName, list[str]]:
         """What the change of keepers leaves behind; it is put in force by `run`."""
-        before, self._served = self._served, {}
-        for name, (_, keeper) in self._keepers.items():
-            self._served[name] = frozenset(
-                (place.output, place.name) for place in keeper.state.places
-            )
+        before = self._served
+        self._served = {
+            name: {place.name for place in keeper.state.places}
+            for name, (_, keeper) in self._keepers.items()
+        }
         self._ended |= before.keys()
         self._changed.set()
-        left = []
-        for login, places in before.items():
-            # By their names alone: an output may be called otherwise and deliver where it did.
-            served = {name for _, name in self._served.get(login, ())}
-            gone = tuple(place for place in sorted(places) if place[1] not in served)
-            if gone and self._has_held(login):
-                left.append(Left(login=login, places=gone))
-        return left
+        return {
+            name: sorted(gone)
+            for name, places in before.items()
+            if (gone := places - self._served.get(name, set())) and self._has_held(name)
+        }
 
     def _has_held(self, name: LoginName) -> bool:
         """Whether there ever was a credential of the login that could be delivered."""

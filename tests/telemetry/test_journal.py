@@ -96,7 +96,7 @@ def test_a_watch_that_is_blind_is_said_once_for_each_cause() -> None:
 
 
 def test_places_that_are_left_are_named_with_the_command_that_cleans_them() -> None:
-    (line,) = written(lambda journal: journal.places_left("prod", [("files", "/a")]))
+    (line,) = written(lambda journal: journal.places_left("prod", ["/a"]))
 
     assert line["places"] == ["/a"]
     assert line["command"] == "lightkeeper withdraw prod"
@@ -106,7 +106,7 @@ def test_the_command_that_cleans_places_is_the_one_that_was_given() -> None:
     stream = Stream()
     with logging_to(stream):
         journal = Journal(stream, "sudo -u ci lightkeeper withdraw {}".format)
-        journal.places_left("prod", [("files", "/a")])
+        journal.places_left("prod", ["/a"])
 
     assert stream.lines[0]["command"] == "sudo -u ci lightkeeper withdraw prod"
 
@@ -140,7 +140,7 @@ def say_everything(journal: Journal) -> None:
     journal.listener_failed("127.0.0.1:9780", "Address already in use", at())
     journal.daemon_surprised("beat", "LookupError", at())
     journal.watch_blind("d")
-    journal.places_left("prod", [("files", "/a")])
+    journal.places_left("prod", ["/a"])
     journal.state_unreadable("prod", "d")
     journal.lines_lost(2)
     journal.daemon_stopping()

@@ -88,11 +88,10 @@ class Journal:
             self._blind.add(detail)
             _log("watch_blind", detail=detail)
 
-    def places_left(self, login: str, places: Sequence[tuple[str, str]]) -> None:
+    def places_left(self, login: str, places: Sequence[str]) -> None:
         """What takes our entries out."""
-        names = [place for _, place in places]
         command = self._withdrawal(login)
-        _log("places_left", login=login, places=names[:20], command=command)
+        _log("places_left", login=login, places=list(places[:20]), command=command)
 
     def state_unreadable(self, login: str, detail: str) -> None:
         """Its login starts anew."""
