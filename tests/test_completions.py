@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -90,9 +91,36 @@ def test_bash_takes_the_sign_between_option_and_value_for_a_space(tmp_path: Path
     assert _bash("lightkeeper run --log-level = in") == ["info"]
 
 
-@pytest.mark.parametrize(("shell", "name"), [("zsh", "_lightkeeper"), ("fish", "lightkeeper.fish")])
-def test_the_other_shells_can_read_theirs(shell: str, name: str) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_a_command_and_what_an_option_may_be() -> None:
+    assert _fish("lightkeeper sta") == ["status"]
+    assert _fish("lightkeeper run --log-level w") == ["warning"]
 
-    subprocess.run([shell, "-n", str(FOLDER / name)], check=True)
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_a_command_and_what_an_option_may_be() -> None:
+    assert "lightkeeper status" in _zsh("lightkeeper sta")
+    assert "--log-level warning" in _zsh("lightkeeper run --log-level w")
+
+
+def _fish(line: str) -> list[str]:
+    script = f"source {FOLDER / 'lightkeeper.fish'}; complete -C {shlex.quote(line)}"
+    done = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=True)
+    return [offer.split("\t")[0] for offer in done.stdout.splitlines() if offer]
+
+
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=($1 \$fpath); autoload -Uz compinit; compinit -D -u; PS1=rea''dy"
+zpty -r -m shell seen '*ready*'
+zpty -w -n shell "$2"$'\t'"# end"
+zpty -r -m shell seen '*# end*'
+print -r -- "$seen"
+"""
+
+
+def _zsh(line: str) -> str:
+    """What stands on a real terminal of zsh's own after Tab."""
+    command = ["zsh", "-f", "-c", ZSH, "zsh", str(FOLDER), line]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
