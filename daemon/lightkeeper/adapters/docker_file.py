@@ -22,6 +22,7 @@ from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Files, Replaced
 from lightkeeper.merging import beside, delivered, foreign, found
+from lightkeeper.owning import Owners, Ranks, Served
 from lightkeeper.paths import NotYet, Paths, RealFile, outcome
 from lightkeeper.ports import (
     Delivery,
@@ -61,19 +62,14 @@ _Key: TypeAlias = tuple[int, int, str]
 _Sight: TypeAlias = Stat | _Key
 """A file as it was seen at some time; where there was none, the key of its place."""
 
-Served: TypeAlias = tuple[LoginName, str]
-"""A login and the path of one of its outputs."""
-
 
 class _Queue(Struct, weakref=True):
     """What waits for one real file, and what is known of it; for as long as a path leads there."""
 
     key: _Key
+    owners: Owners
     writing: Lock = field(default_factory=Lock)
     waiting: list[_Job] = field(default_factory=list)
-    owners: dict[RegistryHost, Served] = field(default_factory=dict)
-    ousted: set[str] = field(default_factory=set)
-    """The paths of those who owned a registry and have to be told that they do no more."""
     sections: frozenset[str] = frozenset()
     """What stood beside the entries when the file was last looked at."""
     is_swept: bool = False
@@ -93,11 +89,11 @@ class FileWriters:
         """By path, where it led when it was last followed; missing where it led nowhere."""
         self._known: dict[str, _Sight] = {}
         """By path, what every login has looked at or is going to, and our own doing since."""
-        self._ranks: dict[LoginName, int] = {}
+        self._ranks = Ranks()
 
     def rank(self, logins: Iterable[LoginName]) -> None:
         """Of logins that share a registry and a file, let the one that comes first here keep it."""
-        self._ranks = {login: number for number, login in enumerate(logins)}
+        self._ranks.order(logins)
 
     def forget_all_but(self, served: Collection[Served]) -> None:
         """Let go of whoever is served no more: of what they owned in files, of their paths."""
@@ -109,9 +105,7 @@ class FileWriters:
         for path in self._known.keys() - paths:
             self._known.pop(path, None)
         for queue in queues:
-            for host, owner in tuple(queue.owners.items()):
-                if owner not in served:
-                    queue.owners.pop(host, None)
+            queue.owners.forget_all_but(served)
 
     def end_of(self, path: str) -> _Key | None:
         """Where the path led when it was last followed; for the loop, since it asks no disk."""
@@ -121,7 +115,7 @@ class FileWriters:
     def claim(self, path: str, login: LoginName, host: RegistryHost) -> None:
         """Let the login whose credential was found there keep the registry, after a restart too."""
         if (queue := self._ends.get(path)) is not None:
-            self._owner_of(queue, host, (login, path))
+            queue.owners.claim(host, (login, path))
 
     def sweep(self, path: str) -> None:
         """Remove what a crash left beside the file, unless that is done; what fails is left."""
@@ -220,7 +214,7 @@ class FileWriters:
         with self._guard:
             queue = self._queues.get(file.key)
             if queue is None:
-                queue = self._queues[file.key] = _Queue(file.key)
+                queue = self._queues[file.key] = _Queue(file.key, Owners(self._ranks))
             self._ends[path] = queue
             return queue
 
@@ -239,8 +233,11 @@ class FileWriters:
         self, file: RealFile, queue: _Queue, jobs: list[_Job], options: FileOptions
     ) -> None:
         """Give each job its outcome."""
-        jobs.sort(key=lambda job: self._rank(job.delivery.login))
-        admitted = [job for job in jobs if self._admit(queue, job)]
+        jobs.sort(key=lambda job: self._ranks.of(job.delivery.login))
+        for job in jobs:
+            asks = (job.delivery.login, job.path)
+            job.outcome = queue.owners.admit(job.delivery.credential.registry, asks)
+        admitted = [job for job in jobs if job.outcome is None]
         notices = set[Notice]()
 
         def change(data: bytes | None) -> bytes | None:
@@ -275,29 +272,8 @@ class FileWriters:
             for path, known in tuple(self._known.items()):
                 if known == before:
                     self._known[path] = after
-        while queue.ousted:
-            self._known.pop(queue.ousted.pop(), None)
-
-    def _admit(self, queue: _Queue, job: _Job) -> bool:
-        """Whether no other login keeps the same registry in this file."""
-        login, host = job.delivery.login, job.delivery.credential.registry
-        owner = self._owner_of(queue, host, (login, job.path))
-        if owner == login:
-            return True
-        detail = f"logins {owner} and {login} both have {host}; {owner} keeps this place"
-        job.outcome = Failed(reason=Reason.CONFLICT, detail=detail)
-        return False
-
-    def _owner_of(self, queue: _Queue, host: RegistryHost, asks: Served) -> LoginName:
-        """Which login keeps the registry in a file: of all that asked, the first by rank."""
-        owner, path = queue.owners.setdefault(host, asks)
-        if self._rank(asks[0]) < self._rank(owner):
-            queue.owners[host] = asks
-            queue.ousted.add(path)
-        return queue.owners[host][0]
-
-    def _rank(self, login: LoginName) -> int:
-        return self._ranks.get(login, len(self._ranks))
+        while queue.owners.ousted:
+            self._known.pop(queue.owners.ousted.pop(), None)
 
     def _withdraw(
         self,
