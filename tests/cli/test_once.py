@@ -162,6 +162,19 @@ def test_a_daemon_that_does_not_answer_is_told_as_that(
     assert capsys.readouterr().err == f"lightkeeper once: {said}\n"
 
 
+def test_what_a_stuck_daemon_would_tell_at_once_is_not_waited_for(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "control.sock"))
+        listening.listen()
+
+        assert main(["status", *flags]) == FAILED
+
+    said = capsys.readouterr().err
+    assert said == "lightkeeper status: the daemon has not answered for 15 s; look at its log\n"
+
+
 def test_a_daemon_without_its_socket_is_told_with_its_process(
     flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,8 +16,10 @@ from lightkeeper.config.environment import Meant
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.serve.peer import peer_of
 
-PATIENCE_SECONDS: Final = 150.0
+_PATIENCE_SECONDS: Final = 150.0
 """For one line of an answer: longer than an attempt after its floor, and than a settling."""
+_AT_ONCE_SECONDS: Final = 15.0
+"""For what a daemon tells without waiting for anything, and for the connection: a heartbeat."""
 
 _BY_HTTP: Final = (
     "; what `status` tells it tells everybody here at its listener, unless configured otherwise:"
@@ -119,13 +121,15 @@ def _answer(connection: socket.socket, request: Mapping[str, object]) -> Iterato
 
 
 def _lines(connection: socket.socket, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    patience = _AT_ONCE_SECONDS if request["ask"] == "status" else _PATIENCE_SECONDS
+    connection.settimeout(patience)
     try:
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as lines:
             for line in lines:
                 yield json.loads(line)
     except TimeoutError as exc:
-        msg = f"the daemon has not answered for {PATIENCE_SECONDS:.0f} s; look at its log"
+        msg = f"the daemon has not answered for {patience:.0f} s; look at its log"
         raise UnansweredError(msg) from exc
     except (OSError, ValueError) as exc:
         msg = "the daemon stopped in the middle of its answer; look at its log"
@@ -137,7 +141,7 @@ def _connected(meant: Meant | None) -> socket.socket:
     closed = None
     for path in [_expanded(meant.socket)] if meant else _candidates():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(_AT_ONCE_SECONDS)
         try:
             connection.connect(str(path))
         except OSError as exc:
