@@ -16,7 +16,7 @@ from lightkeeper.config.environment import Meant
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.serve.peer import peer_of
 
-_PATIENCE_SECONDS: Final = 150.0
+PATIENCE_SECONDS: Final = 150.0
 """For one line of an answer: longer than an attempt after its floor, and than a settling."""
 _AT_ONCE_SECONDS: Final = 15.0
 """For what a daemon tells without waiting for anything, and for the connection: a heartbeat."""
@@ -121,7 +121,7 @@ def _answer(connection: socket.socket, request: Mapping[str, object]) -> Iterato
 
 
 def _lines(connection: socket.socket, request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    patience = _AT_ONCE_SECONDS if request["ask"] == "status" else _PATIENCE_SECONDS
+    patience = _AT_ONCE_SECONDS if request["ask"] == "status" else PATIENCE_SECONDS
     connection.settimeout(patience)
     try:
         connection.sendall(json.dumps(request).encode() + b"\n")
