@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -405,3 +406,16 @@ async def test_while_a_login_has_not_settled_nothing_is_spared_collections(tmp_p
             await here.metric(SUCCESSFUL)
 
             assert gc.get_freeze_count() == 0
+
+
+async def test_what_needs_a_restart_is_told_until_it_is_as_this_daemon_runs(tmp_path: Path) -> None:
+    first = configured(tmp_path)
+    moved = structs.replace(first.config, state_dir=tmp_path / "other")
+    told = []
+    async with running(first) as here:
+        await here.said.until("daemon_ready")
+        for number, config in enumerate((moved, moved, first.config), 1):
+            await here.reload(partial(Loaded, config, ()), "config_reloaded", number)
+            told.append(len(here.said.of("restart_needed")))
+
+    assert told == [1, 2, 2]

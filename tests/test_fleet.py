@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, an_answer, running, t
 
 ONE = LoginName("one")
 OTHER = LoginName("other")
+THIRD = LoginName("third")
 
 
 @dataclass
@@ -478,3 +480,19 @@ async def test_a_bug_in_the_output_of_one_login_fails_that_one_alone() -> None:
 
     assert isinstance(failed, facts.DeliveryFailed)
     assert (failed.login, failed.reason) == (ONE, Reason.INTERNAL_ERROR)
+
+
+async def test_one_login_that_cannot_be_forgotten_delays_no_other() -> None:
+    """A state directory that hangs takes ten seconds for each."""
+    scene = Scene()
+    fleet, store = scene.fleet(), scene.edge.store
+    fleet.apply([scene.kept(ONE), scene.kept(OTHER), scene.kept(THIRD)])
+    async with running(fleet):
+        await scene.edge.notebook.until(facts.RoundEnded, 3)
+        store.lets_go = asyncio.Event()
+        fleet.apply([scene.kept(ONE)])
+        await turns()
+        asked = list(store.forgetting)
+        store.lets_go.set()
+
+    assert asked == [OTHER, THIRD]

@@ -270,15 +270,13 @@ class Daemon:
             listen = loaded.config.web.listen
             message = f"{listen} cannot be listened on: {exc}"
             raise ConfigErrors([_problem("web.listen", message)]) from exc
-        before, self.config = self.config, loaded.config
+        self.config = loaded.config
         self._is_tidy = False
         self._metrics.reloaded(self._edge.clock.now().wall)
         with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
-            self._follow(before, loaded, left)
+            self._follow(loaded, left)
 
-    def _follow(
-        self, before: Config, loaded: Loaded, left: Mapping[LoginName, Sequence[str]]
-    ) -> None:
+    def _follow(self, loaded: Loaded, left: Mapping[LoginName, Sequence[str]]) -> None:
         """What a reload brings with it, and what is told of it."""
         self._edge.writers.rank(LoginName(one.name) for one in self.config.logins)
         self._edge.writers.forget_all_but(
@@ -292,7 +290,8 @@ class Daemon:
         self._beaten.set()
         self._ear.stir()
         self._tell_left(left)
-        fixed = [name for name in ("state_dir", "socket") if _differs(before, self.config, name)]
+        runs_with = {"state_dir": self._edge.store.path, "socket": str(self._control.path)}
+        fixed = [key for key, path in runs_with.items() if str(getattr(self.config, key)) != path]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
 
     def _rejected(self, problems: Sequence[Problem]) -> None:
@@ -328,10 +327,6 @@ def _address(config: Config) -> Address | None:
 
 def _problem(key: str, message: str) -> Problem:
     return Problem("", 0, key, message)
-
-
-def _differs(one: Config, other: Config, name: str) -> bool:
-    return bool(getattr(one, name) != getattr(other, name))
 
 
 def _sentence(report: Report) -> str:

@@ -24,7 +24,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from lightkeeper.core.docker_config import MAX_BYTES
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.paths import RealFile, told
@@ -37,6 +36,8 @@ Change = Callable[[bytes | None], bytes | None]
 It is asked again about what was written, and must then leave it.
 """
 
+_MOST: Final = 4 << 20
+"""Bytes of a file: more than any has that is delivered into, or kept for thousands of places."""
 _TRIES: Final = 3000
 """Some seconds: enough to outlast a writer that never rests but for the disk."""
 _PATIENCE: Final = 50
@@ -48,7 +49,6 @@ _UNSUPPORTED: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 class Replaced(Struct, frozen=True, kw_only=True):
     """A file holds what it is to hold: it was read back."""
 
-    data: bytes | None
     changed: bool
     before: Stat | None
     """The file as it was found; None if there was none."""
@@ -60,7 +60,12 @@ class Replaced(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True):
-    """What a file held, and its state when it was opened for that; None if there was none."""
+    """What a file held, and its state when it was opened for that; None if there was none.
+
+    Printed, it shows nothing of the content.
+    """
+
+    __repr__ = object.__repr__
 
     data: bytes | None
     stat: Stat | None
@@ -144,13 +149,14 @@ class Files:
                     # Whoever wrote it last may have died before the name was on the disk.
                     self._sync(directory)
                     return Replaced(
-                        data=seen.data,
                         changed=changed,
                         before=first.stat,
                         after=seen.stat,
                         alone=alone,
                         has_kept_edits=swept.has_kept_edits,
                     )
+                if len(data) > _MOST:
+                    raise FileFailure(Reason.TOO_LARGE, f"over {_MOST >> 20} MiB")
                 if seen.stat is not None and not in_place:
                     self._check_owned(file, seen.stat)
                 if in_place and seen.stat is not None:
@@ -188,7 +194,7 @@ class Files:
 
     def _look(self, directory: int, name: str) -> Seen:
         try:
-            data, found = self._fs.read(directory, name, MAX_BYTES + 1)
+            data, found = self._fs.read(directory, name, _MOST + 1)
         except FileNotFoundError:
             return Seen(None, None)
         return Seen(data, found)

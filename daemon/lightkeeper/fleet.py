@@ -157,12 +157,10 @@ class Fleet:
             if name not in self._running:
                 task = tasks.create_task(keeper.run(), name=f"keep:{name}")
                 self._running[name] = keeper, task
-        for name in sorted(self._ended):
-            self._ended.discard(name)
-            if name in self._keepers:
-                self._unforgotten.pop(name, None)
-            else:
-                await self._forget(name)
+        ended, self._ended = self._ended, set()
+        for name in ended & self._keepers.keys():
+            self._unforgotten.pop(name, None)
+        await asyncio.gather(*map(self._forget, sorted(ended - self._keepers.keys())))
 
     async def _forget(self, name: LoginName) -> None:
         with boundary(partial(self._surprised, name)):

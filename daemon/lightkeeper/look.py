@@ -29,7 +29,9 @@ def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
 def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:
     """What a look has to know where a credential that is not ours may not be replaced."""
     known = state.places.get(place)
-    return None if known is None or known.may_replace(state.held) else state.ours | state.kin
+    return (
+        None if known is None or known.may_replace(state.held) else state.ours_in(known) | state.kin
+    )
 
 
 def looked(

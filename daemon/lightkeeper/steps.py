@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from functools import partial
+from functools import partial, reduce
 from typing import assert_never
 
 from msgspec import Struct
@@ -102,12 +102,12 @@ class Steps:
                 deliver = partial(self._deliver, self._outputs[place.output], step)
                 return Work("deliver", delivery, deliver, broke)
             case Save():
-                return Work("save", None, self._save_again, self._saving_broke)
+                return Work("save", None, self._save_now, self._saving_broke)
             case _:
                 assert_never(step)
 
     async def _renew(self, started: Moment) -> Sequence[LoginFact]:
-        await self._save(self._state)
+        await self._save()
         outcome = await self._source.renew(self._state.held, verify=self._state.policy.verify)
         now = self._now()
         took = now.boot - started.boot
@@ -126,7 +126,7 @@ class Steps:
                 draw=self._draw(),
             )
         # Saved before anybody is given it: a crash in between must not make it a stranger's.
-        await self._save(fold(self._state, ended))
+        await self._save(ended)
         return [ended]
 
     async def _verify(self) -> Sequence[LoginFact]:
@@ -148,7 +148,7 @@ class Steps:
         is_new = (after.is_refused, after.failure) != (before.is_refused, before.failure)
         # An attempt under way saves the state itself, and a newer one than this.
         if is_new and not before.renewing:
-            await self._save(after)
+            await self._save(*told)
         return told
 
     async def _look(self, output: Output, place: Place) -> Sequence[LoginFact]:
@@ -167,7 +167,7 @@ class Steps:
         delivery = Delivery(
             login=self._state.login,
             credential=held,
-            ours=self._state.ours,
+            ours=self._state.ours_in(self._state.places.get(place)),
             kin=self._state.kin,
             former=self._state.former_registries,
             if_foreign=self._if_foreign(step),
@@ -200,23 +200,25 @@ class Steps:
             return IfForeign.REPLACE
         return IfForeign.ASK if spared(self._state, step.place) is None else IfForeign.SPARE
 
-    async def _save_again(self) -> Sequence[LoginFact]:
-        await self._save(self._state)
+    async def _save_now(self) -> Sequence[LoginFact]:
+        await self._save()
         return ()
 
-    async def _save(self, state: LoginState) -> None:
-        """Have `state` kept; where that fails, even by a bug, nothing else is lost."""
+    async def _save(self, *ended: LoginFact) -> None:
+        """Have the state kept, as it is after these; where that fails, nothing else is lost."""
         with self._history.bounded("save", self._saving_broke):
             async with self._storing:
-                now = self._now()
+                now, state = self._now(), reduce(fold, ended, self._state)
                 saved = put_down(
                     state, fingerprint=self._fingerprint, boot_id=self._world.boot_id, now=now
                 )
                 failed = await self._world.store.save(saved)
             if failed is None:
-                self._history.happened(facts.StateSaved(login=state.login, at=now))
+                self._history.happened(
+                    facts.StateSaved(login=state.login, at=now, edition=state.edition)
+                )
             else:
-                self._history.happened(self._not_saved(failed, now))
+                self._history.happened(self._not_saved(failed, now, state.edition))
 
     def _renewal_failed(
         self, refusal: Refusal, now: Moment, took: timedelta = timedelta(0)
@@ -233,9 +235,14 @@ class Steps:
             remaining=self._state.remaining(now) if self._state.held else None,
         )
 
-    def _not_saved(self, failed: Failed, now: Moment) -> LoginFact:
-        login, reason, detail = self._state.login, failed.reason, failed.detail
-        return facts.StateNotSaved(login=login, at=now, reason=reason, detail=detail)
+    def _not_saved(self, failed: Failed, now: Moment, edition: int) -> LoginFact:
+        return facts.StateNotSaved(
+            login=self._state.login,
+            at=now,
+            reason=failed.reason,
+            detail=failed.detail,
+            edition=edition,
+        )
 
     # What a bug in a step is told as.
 
@@ -257,7 +264,8 @@ class Steps:
         return seen_at(self._state.login, place, bug, now)
 
     def _saving_broke(self, now: Moment) -> LoginFact:
-        return self._not_saved(Failed(reason=Reason.INTERNAL_ERROR, detail="a bug in save"), now)
+        bug = Failed(reason=Reason.INTERNAL_ERROR, detail="a bug in save")
+        return self._not_saved(bug, now, self._state.edition)
 
     def _draw(self) -> float:
         return self._world.random.random()

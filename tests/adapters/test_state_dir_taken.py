@@ -72,6 +72,20 @@ def test_root_leaves_nothing_in_the_directory_of_another_user(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_root_makes_nothing_in_the_home_of_another_user(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+
+    said = f"^{home} belongs to uid 65534 and this runs as root; run it as that user$"
+    for missing in (home / "state", home / "state" / "lightkeeper"):
+        with pytest.raises(FileFailure, match=said), taken(str(missing)):
+            pass
+
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 def test_root_is_told_of_the_daemon_that_owns_the_directory_of_another_user(
     tmp_path: Path,
 ) -> None:

@@ -141,7 +141,7 @@ class Life:
             case Deliver(place=place):
                 self._end_delivery(self.state.places[place])
             case Save():
-                self._ended(making.saved(self.passed))
+                self._ended(making.saved(self.passed, edition=self.state.edition))
 
     def _check(self, step: Step) -> None:
         match step:
@@ -155,7 +155,8 @@ class Life:
             case Deliver(place=place, replace_foreign=replace_foreign):
                 self._check_delivery(self.state.places[place], replace_foreign=replace_foreign)
             case Save():
-                assert self.state.unsaved is not None
+                has_new_places = self.state.stored < self.state.edition
+                assert has_new_places or self.state.unsaved is not None
 
     def _check_attempt(self, why: Why) -> None:
         """Not a storm."""
@@ -183,6 +184,7 @@ class Life:
         assert self.state.is_valid(self.now)
         assert not place.holds(self.state.held)
         assert place.is_read
+        assert self.state.stored >= self.state.edition
         assert replace_foreign == (place.drift is Cause.REPLACED)
         if replace_foreign:
             assert place.may_replace(self.state.held)
@@ -292,7 +294,7 @@ class Life:
                 digest = held.digest if held else NO_DIGEST
                 return making.delivered(self.passed, digest, place=place)
             case Save():
-                return making.saved(self.passed)
+                return making.saved(self.passed, edition=self.state.edition)
 
     def _perhaps_not(self, place: PlaceState, ended: LoginFact) -> LoginFact:
         """Or else the place was out of reach."""
@@ -323,6 +325,7 @@ class Life:
         self.state = fold(self.state, fact)
 
     def _save(self, state: LoginState) -> None:
+        self._ended(making.saved(self.passed, edition=state.edition))
         self.saved = put_down(state, fingerprint="f", boot_id=self._boot_id(), now=self.now)
 
     def _boot_id(self) -> str:

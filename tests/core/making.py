@@ -237,13 +237,19 @@ def round_ended(when: timedelta = NONE) -> facts.RoundEnded:
 
 
 def not_saved(
-    when: timedelta = NONE, reason: Reason = Reason.NO_SPACE, *, detail: str = "/s: full"
+    when: timedelta = NONE,
+    reason: Reason = Reason.NO_SPACE,
+    *,
+    detail: str = "/s: full",
+    edition: int = 0,
 ) -> facts.StateNotSaved:
-    return facts.StateNotSaved(login=LOGIN, at=at(when), reason=reason, detail=detail)
+    return facts.StateNotSaved(
+        login=LOGIN, at=at(when), reason=reason, detail=detail, edition=edition
+    )
 
 
-def saved(when: timedelta = NONE) -> facts.StateSaved:
-    return facts.StateSaved(login=LOGIN, at=at(when))
+def saved(when: timedelta = NONE, *, edition: int = 0) -> facts.StateSaved:
+    return facts.StateSaved(login=LOGIN, at=at(when), edition=edition)
 
 
 def surprised(when: timedelta = NONE, doing: str = "renew") -> facts.Surprised:

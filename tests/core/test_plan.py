@@ -11,7 +11,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Renew, Save, Step, Verify, next_renewal, plan
+from lightkeeper.core.plan import Deliver, Renew, Save, Step, Verify, next_renewal, plan
 from lightkeeper.core.policy import HEARTBEAT
 from lightkeeper.core.state import LoginState
 from tests.core.making import (
@@ -24,6 +24,7 @@ from tests.core.making import (
     POLICY,
     SECOND,
     SECOND_ONE,
+    THERE,
     a_credential,
     a_state,
     after,
@@ -37,6 +38,7 @@ from tests.core.making import (
     renewed,
     requested,
     saved,
+    seen,
     started,
     verified,
     verifying,
@@ -286,6 +288,20 @@ def test_a_state_that_could_not_be_saved_is_saved_at_the_next_heartbeat() -> Non
 
     assert Save() not in steps(state, MINUTE)
     assert Save() in steps(state, MINUTE + HEARTBEAT)
+
+
+def test_a_new_place_is_saved_before_anything_is_delivered_there() -> None:
+    """A withdrawal knows what is kept, and nothing else."""
+    deliver = Deliver(THERE, replace_foreign=False)
+    both = [PlaceState(place=HERE), PlaceState(place=THERE)]
+    state = after(delivered_to(HERE).with_places(both), seen(SECOND, None, place=THERE))
+    assert steps(state, SECOND) == (Save(),)
+
+    for ended in saved, not_saved:
+        told = after(state, ended(SECOND, edition=state.edition))
+        assert deliver in steps(told, SECOND)
+        again = told.with_places([PlaceState(place=HERE)]).with_places(both)
+        assert again.edition == told.edition
 
 
 def test_a_state_that_was_saved_at_last_is_left_alone() -> None:

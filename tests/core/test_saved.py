@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from lightkeeper.core import policy
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Secret
-from lightkeeper.core.facts import Why
+from lightkeeper.core.facts import Place, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.news import is_news
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import Renew, Verify, next_renewal, plan
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.saved import Saved, SavedCredential, begin, put_down, take_up
-from lightkeeper.core.state import LoginState
+from lightkeeper.core.state import Known, LoginState
 from tests.core.making import (
     BOOT,
     FIRST,
@@ -30,6 +30,7 @@ from tests.core.making import (
     MINUTE,
     NONE,
     NOON,
+    OUTPUT,
     POLICY,
     SECOND,
     SECOND_ONE,
@@ -341,6 +342,11 @@ NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  # it is what is refused
         ("expires_at", NOON),
         ("seen_wall", NAIVE),
         ("server_at", NAIVE),
+        ("issued_at", datetime(1, 1, 1, tzinfo=timezone(23 * HOUR))),
+        ("expires_at", datetime.max.replace(tzinfo=UTC)),
+        ("seen_boot", timedelta.max),
+        ("draw", 1e9),
+        ("draw", float("nan")),
     ],
 )
 def test_a_damaged_credential_is_refused_as_it_is_read(field: str, value: object) -> None:
@@ -348,9 +354,23 @@ def test_a_damaged_credential_is_refused_as_it_is_read(field: str, value: object
         replace(saved_credential(), **{field: value})
 
 
-def test_a_damaged_clock_is_refused_as_it_is_read() -> None:
-    with pytest.raises(ValueError, match="must be aware UTC"):
-        replace(put(holding()), wall=NAIVE)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("wall", NAIVE),
+        ("wall", datetime.min.replace(tzinfo=UTC)),
+        ("wall", NOON.astimezone(timezone(HOUR))),
+        ("last_success", NAIVE),
+        ("known", (Known(digest=FIRST.digest, registry=FIRST.registry, expires_at=NAIVE),)),
+        ("boot", timedelta.min),
+        ("last_attempt", timedelta.max),
+        ("next_attempt", timedelta.max),
+        ("refused_attempt", timedelta.max),
+    ],
+)
+def test_a_damaged_clock_is_refused_as_it_is_read(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        replace(put(holding()), **{field: value})
 
 
 def test_a_place_that_was_left_is_known_over_restarts_until_it_is_served_again() -> None:
@@ -372,6 +392,16 @@ def test_a_place_that_is_no_longer_configured_at_a_start_is_left(fingerprint: st
 
     left = begun.with_places([PlaceState(place=THERE)]).left
     assert [(one.name, one.known) for one in left] == [(HERE.name, kept.known)]
+
+
+def test_of_too_many_places_that_were_left_the_newest_are_known() -> None:
+    """A path for each job would make the state grow without end."""
+    state = holding(HERE)
+    for number in range(150):
+        served = PlaceState(place=Place(output=OUTPUT, name=f"/{number}"))
+        state = state.with_places([served])
+
+    assert [one.name for one in state.left] == [f"/{number}" for number in range(49, 149)]
 
 
 def test_a_login_of_the_same_source_begins_where_it_ended() -> None:

@@ -231,6 +231,16 @@ def test_what_is_foreign_is_a_drift_wherever_it_is_met(state: LoginState) -> Non
     assert state.drift_of(place_of(state), FOREIGN, settled=False) is Cause.REPLACED
 
 
+def test_what_we_saw_there_last_is_ours_however_often_it_was_renewed_since() -> None:
+    """A place may be out of reach for so long that what it holds is no longer known elsewhere."""
+    later = [a_credential(f"simulated-{n}", issued=n * HOUR) for n in range(1, 12)]
+    state = after(delivered_to(HERE), *(renewed(n * HOUR, one) for n, one in enumerate(later, 1)))
+
+    assert FIRST.digest not in state.ours
+    assert state.drift_of(place_of(state), FIRST.digest, settled=False) is None
+    assert FIRST.digest in state.ours_in(place_of(state))
+
+
 def test_the_same_drift_is_told_once() -> None:
     state = after(delivered_to(HERE), drifted(MINUTE))
 

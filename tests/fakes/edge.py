@@ -62,11 +62,16 @@ class HandAlarm:
 
 @dataclass
 class MemoryStore:
-    """Keeps what it is given; with `failure` it takes nothing, with `bug` it raises."""
+    """Keeps what it is given; with `failure` it takes nothing, with `bug` it raises.
+
+    What it is to forget it remembers until `lets_go` is set.
+    """
 
     kept: dict[str, Saved] = field(default_factory=dict)
     failure: Failed | None = None
     bug: Exception | None = None
+    forgetting: list[LoginName] = field(default_factory=list)
+    lets_go: asyncio.Event | None = None
 
     async def save(self, saved: Saved) -> Failed | None:
         if self.bug is not None:
@@ -76,6 +81,9 @@ class MemoryStore:
         return self.failure
 
     async def forget(self, login: LoginName) -> Failed | None:
+        self.forgetting.append(login)
+        if self.lets_go is not None:
+            await self.lets_go.wait()
         if self.bug is not None:
             raise self.bug
         if self.failure is None:

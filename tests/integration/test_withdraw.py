@@ -38,11 +38,14 @@ class Host:
         stats = {file: file.stat() for file in self.folder.rglob("*") if file.is_file()}
         return {file: (one.st_ino, one.st_mode, one.st_mtime_ns) for file, one in stats.items()}
 
-    def configure(self, *, name: str = "config.json", in_place: bool) -> None:
+    def configure(self, *names: str, in_place: bool = False) -> None:
+        outputs = ", ".join(
+            f"{{type: docker_config, path: {self.folder}/{name}, in_place: {str(in_place).lower()}}}"
+            for name in names or ("config.json",)
+        )
         (self.folder / "config.yaml").write_text(
             f"state_dir: {self.folder}/state\nsocket: {self.folder}/control.sock\nlogins:\n"
-            "  - {name: prod, region: eu-central-1, outputs: [{type: docker_config,"
-            f" path: {self.folder}/{name}, in_place: {str(in_place).lower()}}}]}}\n"
+            f"  - {{name: prod, region: eu-central-1, outputs: [{outputs}]}}\n"
         )
 
     def run(self, word: str, *, within: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -95,7 +98,7 @@ def test_a_file_that_is_mounted_alone_is_left_with_advice_until_it_is_named(host
         pytest.skip("mount namespaces are not to be had here")
     bind = f'mount --bind {host.file} {host.file}; exec "$@"'
     within = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", bind, "sh")
-    host.configure(name="another.json", in_place=True)
+    host.configure("another.json", in_place=True)
 
     failed = host.run("withdraw", within=within)
 
@@ -178,12 +181,23 @@ def test_whoever_only_looks_changes_nothing_at_all(host: Host, word: str) -> Non
 
 
 def test_a_place_that_is_served_no_more_is_told_with_what_takes_our_entry_out(host: Host) -> None:
-    host.configure(name="another.json", in_place=False)
+    host.configure("another.json")
 
     done = host.run("once")
 
     said = f"lightkeeper once: prod serves {host.file} no more, and its entries stay there until "
     assert done.stderr.partition(said)[2].startswith("lightkeeper withdraw prod --state-dir")
+
+
+def test_a_place_that_came_between_two_renewals_is_taken_out_of_as_well(host: Host) -> None:
+    host.configure("config.json", "second.json")
+    assert host.run("once").returncode == 0
+    second = host.folder / "second.json"
+    assert host.lightsail.registry in second.read_text()
+
+    assert host.run("withdraw").returncode == 0
+
+    assert host.lightsail.registry not in second.read_text()
 
 
 def test_a_second_time_there_is_nothing_to_take_out_and_that_is_said(host: Host) -> None:

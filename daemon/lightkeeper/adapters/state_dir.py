@@ -202,8 +202,12 @@ def exposed(path: str) -> str | None:
 
 def _make(path: Path) -> None:
     """Make the directory, and its parents that are missing, for this user alone."""
-    for missing in reversed([each for each in path.parents if not each.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
+    missing = [each for each in path.parents if not each.exists()]
+    above = missing[-1].parent if missing else path.parent
+    if os.geteuid() == 0 and not path.exists() and above.stat().st_uid != 0:
+        raise _not_roots(str(above))
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
     with suppress(FileExistsError):  # what is no directory holds no lock
         path.mkdir(mode=0o700)
 

@@ -246,6 +246,8 @@ class StateNotSaved(Struct, frozen=True, kw_only=True):
     at: Moment
     reason: Reason
     detail: str
+    edition: int = 0
+    """Of the set of places that was to be kept."""
 
 
 class StateSaved(Struct, frozen=True, kw_only=True):
@@ -255,6 +257,8 @@ class StateSaved(Struct, frozen=True, kw_only=True):
 
     login: LoginName
     at: Moment
+    edition: int = 0
+    """Of the set of places that is kept."""
 
 
 class Surprised(Struct, frozen=True, kw_only=True):

@@ -42,9 +42,10 @@ def fold(state: LoginState, fact: LoginFact) -> LoginState:  # noqa: C901 - one 
         case facts.StateNotSaved():
             at = state.clock.moment(fact.at)
             failure = failed(state.unsaved, fact.reason, fact.detail, at)
-            return replace(state, unsaved=failure, save_again=fact.at.boot + policy.SAVE_RETRY)
+            again = fact.at.boot + policy.SAVE_RETRY
+            return replace(state, unsaved=failure, save_again=again, stored=fact.edition)
         case facts.StateSaved():
-            return replace(state, unsaved=None)
+            return replace(state, unsaved=None, stored=fact.edition)
         case facts.Surprised():
             return _surprised(state, fact)
         case facts.RoundEnded():

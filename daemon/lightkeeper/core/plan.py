@@ -40,7 +40,7 @@ class Deliver(Struct, frozen=True):
 
 
 class Save(Struct, frozen=True):
-    """Keep what a restart needs, which could not be kept when it should have been."""
+    """Keep what a restart needs: it could not be kept before, or has new places."""
 
 
 Step = Renew | Verify | Look | Deliver | Save
@@ -72,12 +72,15 @@ def plan(state: LoginState, now: Moment) -> Plan:
             wakes.append(at)
     if _wants_verdict(state, now):
         start.append(Verify())
-    if state.unsaved is not None and not state.renewing and state.save_again <= now.boot:
+    has_new_places = state.held is not None and state.stored < state.edition
+    if has_new_places or _saves_again(state, now):
         start.append(Save())
     for place in state.places.values():
         if (wanted := _next_step(state, place, now)) is None:
             continue
         step, at = wanted
+        if has_new_places and isinstance(step, Deliver):
+            continue  # whoever takes our entries out again finds them by what is kept
         if at <= now.boot:
             start.append(step)
         elif (place.drift and isinstance(step, Deliver)) or place.touched:
@@ -102,6 +105,10 @@ def is_settled(state: LoginState, now: Moment) -> bool:
         place.holds(state.held) or place.failure is not None or bool(place.pending)
         for place in state.places.values()
     )
+
+
+def _saves_again(state: LoginState, now: Moment) -> bool:
+    return state.unsaved is not None and not state.renewing and state.save_again <= now.boot
 
 
 def _waits_to_replace(state: LoginState, now: Moment) -> bool:

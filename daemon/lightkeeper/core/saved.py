@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
 
@@ -10,10 +12,13 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Secret, registry_host
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.failure import REMINDER, Failure
-from lightkeeper.core.moment import Moment, ServerClock, utc
+from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.state import Known, LeftPlace, LoginState, leave
+
+
+_CENTURY: Final = timedelta(days=36525)
 
 
 class SavedCredential(Struct, frozen=True, kw_only=True):
@@ -34,9 +39,14 @@ class SavedCredential(Struct, frozen=True, kw_only=True):
     """Whether the registry, when last asked, no longer took it."""
 
     def __post_init__(self) -> None:
+        _check_reckonable(
+            [self.issued_at, self.expires_at, self.server_at, self.seen_wall], [self.seen_boot]
+        )
+        if not 0.0 <= self.draw <= 1.0:
+            msg = "the draw is no share"
+            raise ValueError(msg)
         self.credential()
         Moment(wall=self.seen_wall, boot=self.seen_boot)
-        utc(self.server_at.isoformat())
 
     def credential(self) -> Credential:
         """The credential itself; `ValueError` if it is none."""
@@ -60,7 +70,7 @@ class SavedFailure(Struct, frozen=True, kw_only=True):
     count: int
 
     def __post_init__(self) -> None:
-        utc(self.since.isoformat())
+        _check_reckonable([self.since], [])
 
     def failure(self, boot: timedelta) -> Failure | None:
         """The failure in a process that begins at `boot`; what is not known is forgotten."""
@@ -100,6 +110,10 @@ class Saved(Struct, frozen=True, kw_only=True):
     failure: SavedFailure | None = None
 
     def __post_init__(self) -> None:
+        _check_reckonable(
+            [self.wall, self.last_success, *(one.expires_at for one in self.known)],
+            [self.boot, self.last_attempt, self.next_attempt, self.refused_attempt],
+        )
         Moment(wall=self.wall, boot=self.boot)
 
     def all_places(self) -> tuple[LeftPlace, ...]:
@@ -209,3 +223,16 @@ def begin(
     known, left = (saved.known, saved.all_places()) if saved else ((), ())
     clock = ServerClock(at=now.wall, seen=now)
     return LoginState(login=login, policy=policy, clock=clock, known=known, left=left)
+
+
+def _check_reckonable(
+    instants: Iterable[datetime | None], boots: Iterable[timedelta | None]
+) -> None:
+    """`ValueError` for what can be written down and not be reckoned with."""
+    for at in instants:
+        if at is not None and (at.tzinfo is None or not 1970 <= at.year < 9900):
+            msg = f"{at.isoformat()} is no instant of ours"
+            raise ValueError(msg)
+    if any(boot is not None and abs(boot) > _CENTURY for boot in boots):
+        msg = "a boot clock is out of all bounds"
+        raise ValueError(msg)

@@ -20,6 +20,7 @@ from lightkeeper.core.policy import Policy, early_end_pause
 from lightkeeper.core.reasons import OF_VERIFICATION, Reason
 
 _KNOWN: Final = 8
+_LEFT: Final = 100
 _NOTHING: Final = MappingProxyType[Any, Any]({})
 
 
@@ -109,6 +110,10 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
 
     places: Mapping[Place, PlaceState] = _NOTHING
     left: tuple[LeftPlace, ...] = ()
+    edition: int = 0
+    """Of the set of places: grows with each that the store does not know of."""
+    stored: int = 0
+    """The last edition that the store was given, whether it took it or not."""
     round: Round | None = None
 
     renewals: int = 0
@@ -150,6 +155,11 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         """The digests of what we held and hold."""
         return frozenset(known.digest for known in self.known)
 
+    def ours_in(self, place: PlaceState | None) -> frozenset[Digest]:
+        """The same for one place, which may be out of reach until what it holds is forgotten."""
+        confirmed = {place.confirmed} if place and place.confirmed else set()
+        return self.ours | confirmed
+
     @property
     def former_registries(self) -> frozenset[RegistryHost]:
         """Registries whose entries of ours are to be taken out: the account's host changed."""
@@ -170,7 +180,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             return Cause.REMOVED if was_ours else None
         if digest == held:
             return Cause.ALTERED if was_ours and not settled else None
-        if digest in self.ours or digest in self.kin:
+        if digest in self.ours_in(place) or digest in self.kin:
             return Cause.REVERTED if was_ours else None
         return Cause.REPLACED
 
@@ -198,6 +208,8 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             else replace(new, had_ours=new.place.name in left)
             for new in places
         }
+        known = {*left, *(place.name for place in self.places)}
+        is_new = any(place.name not in known for place in kept)
         outputs = {place.output: self.outputs.get(place.output, OutputCounts()) for place in kept}
         return replace(
             self,
@@ -206,6 +218,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
                 (*self.left, *leave((place.name for place in self.places), self.known)),
                 {place.name for place in kept},
             ),
+            edition=self.edition + is_new,
             outputs=MappingProxyType(outputs),
         )
 
@@ -226,8 +239,8 @@ def leave(names: Iterable[str], known: tuple[Known, ...]) -> tuple[LeftPlace, ..
 
 
 def _without(left: Iterable[LeftPlace], served: Container[str]) -> tuple[LeftPlace, ...]:
-    """Those that are not served; of two with one name the last."""
-    return tuple({one.name: one for one in left if one.name not in served}.values())
+    """Those that are not served; of two with one name the last, of too many the newest."""
+    return tuple({one.name: one for one in left if one.name not in served}.values())[-_LEFT:]
 
 
 def remember(known: tuple[Known, ...], credential: Credential) -> tuple[Known, ...]:
