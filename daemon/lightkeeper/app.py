@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
@@ -103,14 +103,23 @@ async def once(
     saved = _kept(edge, unreadable)
     ear = Ear(recorder)
     fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-    for login, places in fleet.apply(edge.kept(config, Sources(edge.clock))).items():
-        left(login, places)
+    gone = fleet.apply(edge.kept(config, Sources(edge.clock)))
+    served = {state.login: [place.name for place in state.places] for state in fleet.states}
+    for login, places in gone.items():
+        if apart := _apart(edge, places, served.get(login, ())):
+            left(login, apart)
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(fleet.run(), name="fleet")
         await settle(fleet, ear, edge.clock)
         keeping.cancel()
     await edge.workers.drain(timedelta(seconds=5))
     return view_of(config, fleet.states, edge.clock)
+
+
+def _apart(edge: Edge, places: list[str], served: Collection[str]) -> list[str]:
+    """Those places that are no served file under another name, as far as that is told in time."""
+    apart = in_time(partial(edge.writers.apart, places, served), _PLACE)
+    return places if isinstance(apart, Failed) else apart
 
 
 def stored(config: Config, unreadable: Unreadable) -> Report:
@@ -185,7 +194,7 @@ class Withdrawn(Struct, frozen=True, kw_only=True):
 def withdraw(
     config: Config,
     logins: Collection[str],
-    served: Mapping[str, Container[str]],
+    served: Mapping[str, Collection[str]],
     unreadable: Unreadable,
 ) -> Iterator[Withdrawn]:
     """Take the entries of these logins, or of all that are kept, out of every place.
@@ -206,7 +215,8 @@ def withdraw(
             if left.name not in served.get(name, ()):
                 places.setdefault(left.name, set()).update(left.known, kept.known)
         is_out = True
-        for place, known in places.items():
+        for place in _apart(edge, [*places], served.get(name, ())):
+            known = places[place]
             hosts, ours = {one.registry for one in known}, {one.digest for one in known}
             take_out = partial(edge.writers.withdraw, place, hosts, ours, options.get(place))
             outcome = in_time(take_out, _PLACE)

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from lightkeeper.adapters.alarm import SchedulerAlarm
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config
+from lightkeeper.config.model import Config, source_fingerprint
 from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.plan import is_settled
@@ -84,6 +84,8 @@ class Daemon:
             blind=journal.watch_blind,
         )
         self._listener = Listener(_address(self.config), self._web, edge.workers)
+        self._left: dict[LoginName, list[str]] = {}
+        """Places that are served no more, which is still to be told."""
         self._beaten = asyncio.Event()
         self._is_tidy = False
         self._hear_again = asyncio.Event()
@@ -119,7 +121,7 @@ class Daemon:
         try:
             await self._control.start()
             self._alarm.start()
-            self._tell_left(self._fleet.apply(self._edge.kept(self.config, self._sources)))
+            self._left = self._fleet.apply(self._edge.kept(self.config, self._sources))
             await self._serve()
         finally:
             await self._close()
@@ -182,6 +184,8 @@ class Daemon:
                 self._watch.look_at(self._paths())
             with self._bounded("tidy"):
                 self._tidy()
+            with self._bounded("left"):
+                await self._tell_left()
             await self._beaten.wait()
             self._beaten.clear()
             with self._bounded("listen"):
@@ -270,26 +274,29 @@ class Daemon:
             listen = loaded.config.web.listen
             message = f"{listen} cannot be listened on: {exc}"
             raise ConfigErrors([_problem("web.listen", message)]) from exc
-        self.config = loaded.config
+        before, self.config = self.config, loaded.config
         self._is_tidy = False
         self._metrics.reloaded(self._edge.clock.now().wall)
         with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
-            self._follow(loaded, left)
+            self._left |= left
+            self._follow(before, loaded)
 
-    def _follow(self, loaded: Loaded, left: Mapping[LoginName, Sequence[str]]) -> None:
+    def _follow(self, before: Config, loaded: Loaded) -> None:
         """What a reload brings with it, and what is told of it."""
         self._edge.writers.rank(LoginName(one.name) for one in self.config.logins)
+        # A login of another source has another registry, and nothing to keep from others here.
+        sources = {source_fingerprint(one) for one in before.logins}
         self._edge.writers.forget_all_but(
             {
                 (LoginName(one.name), str(each.path))
                 for one in self.config.logins
                 for each in one.outputs
+                if source_fingerprint(one) in sources
             }
         )
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
         self._ear.stir()
-        self._tell_left(left)
         runs_with = {"state_dir": self._edge.store.path, "socket": str(self._control.path)}
         fixed = [key for key, path in runs_with.items() if str(getattr(self.config, key)) != path]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
@@ -302,9 +309,14 @@ class Daemon:
         self._surprised("reload", traceback)
         self._rejected([_problem("", "a bug in Lightkeeper; its traceback is in the log")])
 
-    def _tell_left(self, left: Mapping[LoginName, Sequence[str]]) -> None:
-        for login, places in left.items():
-            self._journal.places_left(login, places)
+    async def _tell_left(self) -> None:
+        served = {one.login: [place.name for place in one.places] for one in self._fleet.states}
+        while self._left:
+            login, places = self._left.popitem()
+            seek = partial(self._edge.writers.apart, places, served.get(login, ()))
+            apart = await self._edge.workers.run(f"left {login}", seek, _LOAD)
+            if said := places if isinstance(apart, Failed) else apart:
+                self._journal.places_left(login, said)
 
     def _bounded(self, doing: str) -> AbstractContextManager[None]:
         return boundary(partial(self._surprised, doing))

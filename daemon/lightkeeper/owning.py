@@ -39,7 +39,13 @@ class Owners:
         self._owners: dict[RegistryHost, Served] = {}
 
     def claim(self, host: RegistryHost, asks: Served) -> LoginName:
-        """Who owns the registry, now that this one has asked for it."""
+        """Who owns the registry, now that this one has asked for it.
+
+        A login has one registry at a time: what it owned before may be another login's by now.
+        """
+        for other, served in tuple(self._owners.items()):
+            if served == asks and other != host:
+                self._owners.pop(other, None)
         owner, path = self._owners.setdefault(host, asks)
         if self._ranks.of(asks[0]) < self._ranks.of(owner):
             self._owners[host] = asks

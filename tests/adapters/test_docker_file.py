@@ -361,6 +361,24 @@ def test_a_login_that_goes_elsewhere_keeps_no_registry_from_others() -> None:
     assert isinstance(deliver(disk, a_delivery(SECOND_ONE, login=OTHER), writers=writers), Put)
 
 
+def test_a_login_that_has_another_registry_now_keeps_its_former_one_from_nobody() -> None:
+    disk = a_disk(FOREIGN)
+    writers = writers_of(disk)
+    deliver(disk, writers=writers)
+    deliver(disk, a_delivery(ELSEWHERE), writers=writers)
+
+    assert isinstance(deliver(disk, a_delivery(SECOND_ONE, login=OTHER), writers=writers), Put)
+
+
+def test_a_path_is_apart_if_it_leads_to_a_file_that_no_other_leads_to() -> None:
+    disk = a_disk(FOREIGN)
+    disk.add_link("/home/ci/link", ".docker")
+
+    paths = ["/home/ci/link/config.json", "/home/ci/else/config.json", "/missing/config.json"]
+
+    assert writers_of(disk).apart(paths, [PATH, "/missing/else/config.json"]) == paths[1:]
+
+
 def together(disk: Disk, *works: Callable[[], object]) -> None:
     """Let the first work begin to write, the others queue up behind it, and then all go on."""
     started, go_on = Event(), Event()

@@ -269,3 +269,11 @@ def test_every_fact_is_known() -> None:
 
     assert {type(fact) for fact in examples} == set(get_args(LoginFact))
     assert all(isinstance(is_news(a_state(), fact), bool) for fact in examples)
+
+
+def test_who_asks_again_for_what_is_to_come_anyway_is_not_told_again() -> None:
+    """Two hundred signals are one renewal; the notes of a login are twenty."""
+    state = after(holding(), requested(MINUTE))
+
+    assert not is_news(state, requested(2 * MINUTE))
+    assert after(state, requested(2 * MINUTE)) == state

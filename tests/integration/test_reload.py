@@ -105,6 +105,23 @@ def test_a_login_that_is_gone_leaves_no_series_and_its_entries_are_told(
     assert 'login="prod"' not in configured.running.get("/metrics")[1]
 
 
+def test_a_login_of_another_source_keeps_no_place_from_the_one_that_takes_its_registry_over(
+    configured: Configured,
+) -> None:
+    """Even while nobody answers at its new source."""
+    outputs = f"outputs: [{{type: docker_config, path: {configured.path('one')}}}]"
+    configured.file.write_text(
+        "logins:\n"
+        f"  - {{name: prod, region: eu-central-1, endpoint_url: 'http://127.0.0.1:9', {outputs}}}\n"
+        f"  - {{name: heir, region: eu-central-1, {outputs}}}\n"
+    )
+    configured.reload("config_reloaded")
+
+    delivered = configured.running.wait_for("credential_delivered", 2)
+
+    assert (delivered["login"], delivered["failing"]) == ("heir", 0)
+
+
 def test_a_place_that_a_login_left_is_taken_out_beside_the_daemon_and_the_others_stay(
     configured: Configured,
 ) -> None:

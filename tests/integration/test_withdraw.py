@@ -39,8 +39,9 @@ class Host:
         return {file: (one.st_ino, one.st_mode, one.st_mtime_ns) for file, one in stats.items()}
 
     def configure(self, *names: str, in_place: bool = False) -> None:
+        how = f"in_place: {str(in_place).lower()}"
         outputs = ", ".join(
-            f"{{type: docker_config, path: {self.folder}/{name}, in_place: {str(in_place).lower()}}}"
+            f"{{type: docker_config, path: {self.folder}/{name}, {how}}}"
             for name in names or ("config.json",)
         )
         (self.folder / "config.yaml").write_text(
@@ -235,3 +236,14 @@ def test_root_is_told_how_to_be_the_user_whose_state_it_is(host: Host, word: str
     assert host.lightsail.registry in host.hosts
     if word != "once":
         assert f"sudo -u nobody lightkeeper {word} --state-dir {host.folder}/state" in done.stderr
+
+
+def test_a_place_under_another_name_is_not_left(host: Host) -> None:
+    """What would be taken out there is what is served."""
+    (host.folder / "link").symlink_to(".")
+    host.configure("link/config.json")
+    host.run("once")
+    host.configure("config.json")
+
+    assert "serves" not in host.run("once").stderr
+    assert host.lightsail.registry in host.hosts

@@ -112,6 +112,11 @@ class FileWriters:
         queue = self._ends.get(path)
         return queue.key if queue else None
 
+    def apart(self, paths: Iterable[str], served: Iterable[str]) -> list[str]:
+        """Those paths that lead to other files than all the served ones."""
+        keys = {self._key(path) for path in served} - {None}
+        return [path for path in paths if self._key(path) not in keys]
+
     def claim(self, path: str, login: LoginName, host: RegistryHost) -> None:
         """Let the login whose credential was found there keep the registry, after a restart too."""
         if (queue := self._ends.get(path)) is not None:
@@ -199,6 +204,10 @@ class FileWriters:
             seen = self._files.read(file).stat or file.key
             known, self._known[path] = self._known.get(path), seen
         return known != seen
+
+    def _key(self, path: str) -> _Key | None:
+        file = _outcome(partial(self._paths.find, path))
+        return file.key if isinstance(file, RealFile) else None
 
     def _find(self, path: str) -> tuple[RealFile, _Queue] | None:
         """Where the path leads; None while a directory on the way is missing."""

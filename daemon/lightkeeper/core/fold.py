@@ -34,7 +34,7 @@ def fold(state: LoginState, fact: LoginFact) -> LoginState:  # noqa: C901 - one 
         case facts.RenewalFailed():
             return _renewal_failed(state, fact)
         case facts.RenewalRequested():
-            return _noted(replace(state, requested=True), fact, "")
+            return state if state.requested else _noted(replace(state, requested=True), fact, "")
         case facts.VerificationStarted():
             return replace(state, verifying=True)
         case facts.Verified():

@@ -33,7 +33,9 @@ def is_news(state: LoginState, fact: LoginFact) -> bool:
         case facts.Surprised(doing=doing, at=at):
             bug = state.bug
             return bug is None or bug.detail != doing or _is_new(bug, bug.reason, at)
-        case facts.Renewed() | facts.RenewalRequested() | facts.RoundEnded():
+        case facts.RenewalRequested():
+            return not state.requested
+        case facts.Renewed() | facts.RoundEnded():
             return True
         case _:
             return _is_place_news(state, fact)
