@@ -93,7 +93,7 @@ def test_a_delivery_within_a_round_is_not_noted() -> None:
 def test_the_last_twenty_notes_are_kept() -> None:
     state = a_state()
     for i in range(30):
-        state = after(state, requested(i * SECOND))
+        state = after(state, surprised(i * SECOND, f"a bug of many, {i}"))
 
     assert [note.at for note in state.notes] == [NOON + i * SECOND for i in range(10, 30)]
 

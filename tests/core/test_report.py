@@ -191,7 +191,7 @@ def test_bugs_and_a_store_that_takes_nothing_are_told() -> None:
 
 
 def test_the_last_twenty_facts_are_told() -> None:
-    state = after(holding(), *(requested(n * SECOND) for n in range(30)))
+    state = after(holding(), *(renewed(n * SECOND) for n in range(30)))
 
     assert len(of(state).notes) == 20
 

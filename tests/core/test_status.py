@@ -212,7 +212,12 @@ SENTENCES = [
     (
         after(HELD, verified(HOUR, Verdict.REJECTED)),
         HOUR,
-        f"{LASTS}, but the registry refuses it: another caller seems to end our logins",
+        f"{LASTS}, but the registry refuses it",
+    ),
+    (
+        after(HELD, verified(HOUR, Verdict.REJECTED), failed(HOUR, Reason.SUPERSEDED)),
+        HOUR,
+        f"{LASTS}, but the registry refuses it again: another caller seems to end our logins",
     ),
 ]
 
