@@ -51,7 +51,8 @@ class Validity:
             begin = at.since if issued is None else max(at.since, issued.expires)
             if begin >= until:
                 continue
-            edit = at.by_edit
+            # Whoever logs out may leave somebody else's credential under another key of the host.
+            edit = "foreign" if at.is_foreign else at.by_edit
             if at.is_foreign and self._machine.report_foreign:
                 continue  # as it is configured: somebody else's credential stays
             self.invalid_seconds += until - begin
