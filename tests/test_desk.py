@@ -140,6 +140,18 @@ async def test_an_unknown_login_is_named_and_nothing_is_renewed(logins: list[str
     assert "prod" in str(line["error"])
 
 
+@pytest.mark.parametrize("logins", [[5], ["prod", None], "prod", {"prod": 1}, 0, False])
+async def test_what_is_no_name_renews_nothing(logins: object) -> None:
+    async with asked("prod") as at:
+        (line,) = await at.lines(ask="renew", logins=logins)
+        at.edge.pass_on(30 * SECOND)
+        await turns()
+
+        assert len(at.issuer.calls) == 1
+
+    assert "no names of logins" in str(line["error"])
+
+
 async def test_renew_overlooks_no_end_however_much_happens_meanwhile() -> None:
     async with asked("prod") as at:
         answer = at.desk.answer({"ask": "renew"})

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
+
+_EXCEPTIONS: Final = 8
+"""Of one bug: those of a group, and what each came from."""
+_FRAMES: Final = 20
+"""Of one exception, those nearest to the bug."""
 
 
 class boundary:  # noqa: N801 - read as what it does: with boundary(...)
@@ -35,4 +42,16 @@ class boundary:  # noqa: N801 - read as what it does: with boundary(...)
 
 
 def _frames(exc: Exception) -> str:
-    return "".join(traceback.format_tb(exc.__traceback__)) + type(exc).__name__
+    return "\n".join(islice(_each(exc), _EXCEPTIONS))
+
+
+def _each(exc: BaseException, relation: str = "") -> Iterator[str]:
+    """The exception itself, then what a group holds, then what it came from."""
+    frames = traceback.format_tb(exc.__traceback__, -_FRAMES)
+    yield relation + "".join(frames) + type(exc).__name__
+    if isinstance(exc, BaseExceptionGroup):
+        for one in exc.exceptions:
+            yield from _each(one, "in the group:\n")
+    origin = exc.__cause__ if exc.__suppress_context__ else exc.__context__
+    if origin is not None:
+        yield from _each(origin, "before that:\n")

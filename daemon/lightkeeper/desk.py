@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -63,7 +63,11 @@ class Desk:
     async def _renew(self, wanted: object) -> AsyncIterator[Line]:
         """Ask for renewals, tell how long each has to wait, and what comes of it."""
         states = self._states()
-        names = _names(wanted) or list(states)
+        names = _names(wanted)
+        if names is None:
+            yield {"error": "these are no names of logins; are command and daemon of one version?"}
+            return
+        names = names or list(states)
         unknown = [name for name in names if name not in states]
         if unknown:
             known = ", ".join(states)
@@ -143,9 +147,12 @@ async def settle(fleet: Fleet, ear: Ear, clock: Clock, patience: timedelta = pol
             await ear.until(is_so)
 
 
-def _names(wanted: object) -> list[LoginName]:
-    listed: Iterable[object] = wanted if isinstance(wanted, list) else ()
-    return [LoginName(name) for name in listed if isinstance(name, str)]
+def _names(wanted: object) -> list[LoginName] | None:
+    """The names that are wanted, none for every login; None if these are none."""
+    listed = [] if wanted is None else wanted
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        return None
+    return [LoginName(name) for name in listed]
 
 
 def _waits(state: LoginState, now: Moment) -> Line:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,6 +65,7 @@ class Listener:
     workers: Inline = field(default_factory=Inline)
     is_news: Callable[[str], bool] = lambda _: True
     ends: dict[str, object] = field(default_factory=dict)
+    pause: timedelta = timedelta(0)
 
     def watch(self) -> InotifyWatch:
         return InotifyWatch(
@@ -72,6 +74,7 @@ class Listener:
             end_of=self.ends.get,
             touched=self._touched,
             blind=self._blind,
+            pause=self.pause,
         )
 
     def _touched(self, path: str) -> None:
@@ -106,9 +109,12 @@ async def look_at(watch: InotifyWatch, *paths: Path) -> None:
 
 @asynccontextmanager
 async def watching(
-    *paths: Path, is_news: Callable[[str], bool] = lambda _: True, workers: Inline | None = None
+    *paths: Path,
+    is_news: Callable[[str], bool] = lambda _: True,
+    workers: Inline | None = None,
+    pause: timedelta = timedelta(0),
 ) -> AsyncIterator[Listener]:
-    listener = Listener(is_news=is_news, workers=workers or Inline())
+    listener = Listener(is_news=is_news, workers=workers or Inline(), pause=pause)
     watch = listener.watch()
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
@@ -217,7 +223,7 @@ async def test_it_asks_about_a_link_only_once_it_watches_where_it_leads_now(
 async def test_what_is_heard_while_it_asks_is_asked_about_again(file: Path) -> None:
     """The answer may be older than the event."""
     workers, started, go_on = Slow(), asyncio.Event(), asyncio.Event()
-    workers.before = {f"heard {file}": (started, go_on)}
+    workers.before = {f"heard:{file}": (started, go_on)}
     answers = [False, True]
 
     async with watching(file, is_news=lambda _: answers.pop(0), workers=workers) as listener:
@@ -229,11 +235,34 @@ async def test_what_is_heard_while_it_asks_is_asked_about_again(file: Path) -> N
         await listener.until_touched(file)
 
 
+async def test_whoever_writes_without_rest_costs_one_question_for_each_pause(file: Path) -> None:
+    """And what was written last is still asked about."""
+    pause = timedelta(milliseconds=100)
+    asked = list[float]()
+    found = list[str]()
+
+    def is_news(path: str) -> bool:
+        asked.append(asyncio.get_running_loop().time())
+        found.append(Path(path).read_text())
+        return found[-1] == "last"
+
+    async with watching(file, is_news=is_news, pause=pause) as listener:
+        for number in range(200):
+            rename_over(file, str(number))
+            await turns()
+        rename_over(file, "last")
+        await listener.until_touched(file)
+
+    between = [later - before for before, later in pairwise(asked)]
+    assert between
+    assert min(between) >= pause.total_seconds() * 0.99
+
+
 async def test_a_path_that_hangs_is_told_and_holds_up_no_other(file: Path, proof: Path) -> None:
     hung = file.with_name("hung")
     workers, started, go_on = Slow(), asyncio.Event(), asyncio.Event()
-    workers.before = {f"heard {hung}": (started, go_on)}
-    workers.late = f"heard {hung}"
+    workers.before = {f"heard:{hung}": (started, go_on)}
+    workers.late = f"heard:{hung}"
 
     async with watching(hung, proof, workers=workers) as listener:
         hung.touch()

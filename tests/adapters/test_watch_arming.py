@@ -35,9 +35,11 @@ class Noting(Inline):
 
 
 @asynccontextmanager
-async def watching(*paths: Path) -> AsyncIterator[tuple[InotifyWatch, Listener, Noting]]:
+async def watching(
+    *paths: Path, pause: timedelta = timedelta(0)
+) -> AsyncIterator[tuple[InotifyWatch, Listener, Noting]]:
     workers = Noting()
-    listener = Listener(workers=workers)
+    listener = Listener(workers=workers, pause=pause)
     watch = listener.watch()
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(watch.run(), name="watch")
@@ -73,7 +75,7 @@ async def test_what_is_watched_costs_nothing_at_the_next_heartbeats(file: Path) 
         for _ in range(3):
             await look_at(watch, file)
 
-        assert workers.names == [f"watch {file}"]
+        assert workers.names == [f"watch:{file}"]
 
 
 async def test_paths_that_hang_hold_up_no_other_and_get_one_worker_each(
@@ -81,15 +83,15 @@ async def test_paths_that_hang_hold_up_no_other_and_get_one_worker_each(
 ) -> None:
     async with watching() as (watch, listener, workers):
         hung = [tmp_path / f"a{number}" for number in range(20)]
-        workers.hung = frozenset(f"watch {path}" for path in hung)
+        workers.hung = frozenset(f"watch:{path}" for path in hung)
 
         for _ in range(2):
             await look_at(watch, *hung, file)
         rename_over(file)
         await listener.until_touched(file)
 
-        assert sorted(workers.names[:21]) == sorted(f"watch {path}" for path in (*hung, file))
-        assert workers.names[21:] == [f"heard {file}"]
+        assert sorted(workers.names[:21]) == sorted(f"watch:{path}" for path in (*hung, file))
+        assert workers.names[21:] == [f"heard:{file}"]
 
 
 async def test_what_could_not_be_watched_is_tried_again_at_each_heartbeat(file: Path) -> None:
@@ -102,7 +104,7 @@ async def test_what_could_not_be_watched_is_tried_again_at_each_heartbeat(file: 
         workers.late = ""
         await look_at(watch, other)
 
-        assert workers.names.count(f"watch {other}") == 3
+        assert workers.names.count(f"watch:{other}") == 3
         assert listener.blind == [f"{other}: no answer in 5 s"] * 2
         rename_over(other)
         await listener.until_touched(other)
@@ -190,6 +192,33 @@ async def test_what_was_lost_is_armed_anew_where_nobody_could_ask_about_it(
         await listener.until_touched(file)
 
 
+async def test_what_was_lost_is_armed_anew_though_the_last_question_was_a_moment_ago(
+    file: Path,
+) -> None:
+    async with watching(file, pause=timedelta(hours=1)) as (watch, listener, workers):
+        workers.late = "heard"
+        file.unlink()
+        file.parent.rmdir()
+        await listener.until_touched(file)
+        await turns()
+
+        await look_at(watch, file)
+
+        assert workers.names.count(f"watch:{file}") == 2
+
+
+async def test_logins_called_as_the_watch_calls_its_work_share_no_worker_with_it(
+    file: Path,
+) -> None:
+    """What is delivered has a worker by its login and place."""
+    async with watching(file) as (_, listener, workers):
+        rename_over(file)
+        await listener.until_touched(file)
+
+    assert len(workers.names) >= 2
+    assert {f"watch {file}", f"heard {file}"}.isdisjoint(workers.names)
+
+
 async def test_after_a_queue_that_overflowed_all_is_armed_anew(file: Path) -> None:
     """That a directory was replaced may have been among what was lost."""
     if int(QUEUE.read_text()) > 100_000:
@@ -203,4 +232,4 @@ async def test_after_a_queue_that_overflowed_all_is_armed_anew(file: Path) -> No
         await listener.until_touched(file)
         await look_at(watch, file)
 
-        assert workers.names.count(f"watch {file}") == 2
+        assert workers.names.count(f"watch:{file}") == 2

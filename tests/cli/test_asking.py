@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socketserver
 import tempfile
 import threading
@@ -15,7 +16,8 @@ import pytest
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.cli import asking
 from lightkeeper.cli.main import DONE, FAILED, main
-from lightkeeper.config.environment import Meant
+from lightkeeper.config.environment import Environment, Host, Meant
+from lightkeeper.config.model import Web
 from lightkeeper.core import policy
 from tests.cli.test_closed import as_nobody
 
@@ -62,8 +64,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @contextmanager
-def _serving(path: Path) -> Iterator[None]:
-    with socketserver.UnixStreamServer(str(path), _Desk) as server:
+def _serving(path: Path, desk: type[socketserver.StreamRequestHandler] = _Desk) -> Iterator[None]:
+    with socketserver.UnixStreamServer(str(path), desk) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield
@@ -164,18 +166,88 @@ def test_a_daemon_of_another_user_is_told_unless_one_of_ours_answers(
         theirs, ours = Path(folder, "theirs"), Path(folder, "ours")
         for path in (theirs, ours):
             path.mkdir()
+        (ours / "lightkeeper").mkdir()
         monkeypatch.setenv("RUNTIME_DIRECTORY", str(theirs))
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(ours))
         with _serving(theirs / "control.sock"):
             (theirs / "control.sock").chmod(0o600)
             with as_nobody():
                 alone = main(["renew"])
-            with _serving(ours / "control.sock"):
-                (ours / "control.sock").chmod(0o666)
+            with _serving(ours / "lightkeeper" / "control.sock"):
+                (ours / "lightkeeper" / "control.sock").chmod(0o666)
                 with as_nobody():
                     beside = main(["renew"])
 
     said = capsys.readouterr()
     assert (alone, beside) == (FAILED, DONE)
     assert f"{theirs}/control.sock belongs to another user" in said.err
+    assert f"curl -fsS http://{Web().listen}/status" in said.err
     assert said.out == "prod: renewed, expires 2026-01-01\n"
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+VARIABLES = ("HOME", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+
+
+@pytest.mark.parametrize("kept", [VARIABLES[:count] for count in range(1, 6)])
+@pytest.mark.parametrize("set_", [VARIABLES, VARIABLES[:3], ("HOME", "XDG_STATE_HOME")])
+def test_a_daemon_is_found_where_it_has_its_socket_by_default(
+    kept: tuple[str, ...],
+    set_: tuple[str, ...],
+    short: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also if it lacks variables that whoever asks has."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name in set_:
+        monkeypatch.setenv(name, str(short / name))
+    known = {name: os.environ[name] for name in kept if name in set_}
+    host = Host(home=Path(os.environ["HOME"]), uid=1, is_directory=Path.is_dir, profile_region=str)
+    daemons = Environment(known, host)
+    socket = Path(daemons.path(daemons.socket(daemons.state_dir())))
+    socket.parent.mkdir(parents=True)
+
+    with _serving(socket):
+        assert next(asking.ask(None, {"ask": "status"})) == EMPTY
+
+
+def test_where_no_daemon_has_its_socket_by_default_none_is_asked(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, user = short / "run", short / "user"
+    for name in VARIABLES:
+        monkeypatch.setenv(name, str(short))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(run))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(user))
+    (run / "lightkeeper").mkdir(parents=True)
+    user.mkdir()
+
+    with (
+        _serving(run / "lightkeeper" / "control.sock"),
+        _serving(user / "control.sock"),
+        pytest.raises(asking.NotRunningError),
+    ):
+        next(asking.ask(None, {"ask": "status"}))
+
+
+class _Full(socketserver.StreamRequestHandler):
+    """Answers before it is asked, as a daemon does that too many ask."""
+
+    def handle(self) -> None:
+        self.wfile.write(b'{"error": "64 others ask"}\n')
+
+
+def test_a_daemon_that_too_many_ask_says_so(tmp_path: Path) -> None:
+    """The request is longer than what the kernel takes before the connection is closed."""
+    path = tmp_path / "control.sock"
+    request = {"ask": "renew", "logins": ["x" * 2_000_000]}
+
+    with _serving(path, _Full), pytest.raises(asking.UnansweredError, match=r"^64 others ask$"):
+        next(asking.ask(Meant(str(path)), request))

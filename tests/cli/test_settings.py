@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
+import sys
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -145,6 +147,13 @@ def test_a_pipe_that_nobody_writes_is_told(tmp_path: Path) -> None:
     assert said.startswith(f"{pipe}: cannot be read: no answer in 0.05 s; look whether its mount")
 
 
+def test_a_file_that_may_not_be_read_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match=r"cannot be read: Is a directory; let uid .* read it"):
+        settings.content(tmp_path)
+    with pytest.raises(ConfigErrors, match="No such file or directory; make it by what"):
+        settings.content(tmp_path / "missing.yaml")
+
+
 def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     """As a shell gives it for `--config <(...)`, from a writer that takes its time."""
     pipe = tmp_path / "config.yaml"
@@ -179,6 +188,31 @@ def test_a_command_is_told_with_what_it_needs_in_any_shell(
     user = pwd.getpwuid(os.getuid()).pw_name
     said = f"lightkeeper withdraw prod --state-dir {state} --config {file}"
     assert line == (f"sudo -u {user} {said}" if by_systemd else said)
+
+
+TELL_WHOLE = """
+from argparse import Namespace
+from lightkeeper.cli import settings
+given = Namespace(region="eu-central-1", state_dir="state")
+print(settings.whole(given, settings.loader(given)().config, "withdraw"))
+"""
+
+
+@pytest.mark.parametrize("by", ["bin/lightkeeper", "./bin/lightkeeper"])
+def test_a_program_that_was_called_by_a_relative_path_is_told_by_its_whole_path(
+    tmp_path: Path, by: str
+) -> None:
+    program = tmp_path / "bin" / "lightkeeper"
+    program.parent.mkdir()
+    program.write_text(TELL_WHOLE)
+
+    done = subprocess.run(
+        [sys.executable, by], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    told, *rest = done.stdout.split()
+    assert Path(told) == program
+    assert rest[0] == "withdraw"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
 from typing import TextIO
 
 import pytest
@@ -119,11 +123,93 @@ def test_the_loss_is_told_where_the_lines_are_missing(pipe: Pipe) -> None:
         writer.write(f"{lost} lost\n")
 
     with writing_to(pipe.stream, tell, patience=LONG) as writer:
-        for _ in range(fits + 1):
+        for _ in range(fits + 2):
             writer.write(LINE)
         pipe.read(_PAGE + fits * len(LINE))
 
-    assert pipe.rest() == "1 lost\n"
+    assert pipe.rest() == "2 lost\n"
+
+
+def test_a_stream_that_somebody_made_non_blocking_costs_no_line(pipe: Pipe) -> None:
+    """Such as a shell's other program: what is shared is the description, not the number."""
+    os.set_blocking(pipe.stream.fileno(), False)
+    lost = list[int]()
+
+    with writing(pipe, lost) as writer:
+        for _ in range(10):
+            writer.write(LINE)
+        said = pipe.read(10 * len(LINE))
+
+    assert said == 10 * LINE
+    assert lost == []
+
+
+@contextmanager
+def full_at(size: int) -> Iterator[int]:
+    """A disk on which files grow to `size`; a byte can be read for each write that it refuses."""
+    refused, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, lambda *_: None)
+    former = signal.set_wakeup_fd(wakeup)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield refused
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.set_wakeup_fd(former)
+        signal.signal(signal.SIGXFSZ, handler)
+        os.close(refused)
+        os.close(wakeup)
+
+
+def test_a_line_that_a_full_disk_tore_is_ended_and_what_it_cost_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    first = LINE + "x" * 7 + "\nroom again\n3 lost\n"
+    told = Event()
+
+    def tell(lost: int) -> None:
+        writer.write(f"{lost} lost\n")
+        told.set()
+
+    with log.open("w") as stream, writing_to(stream, tell, patience=LONG) as writer:
+        with full_at(len(LINE) + 7) as refused:
+            for _ in range(4):
+                writer.write(LINE)
+            for _ in range(3):
+                os.read(refused, 1)
+        writer.write("room again\n")
+        assert told.wait(LONG)
+        with full_at(len(first)) as refused:
+            writer.write(LINE)
+            os.read(refused, 1)
+        writer.write("and again\n")
+
+    assert log.read_text() == f"{first}and again\n1 lost\n"
+
+
+def test_a_loss_that_could_not_be_told_is_told_later(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    long = "told at length " * 100
+
+    def tell(lost: int) -> None:
+        writer.write(f"{lost} lost {long}\n")
+
+    with log.open("w") as stream, writing_to(stream, tell, patience=LONG) as writer:
+        with full_at(len(LINE) + len(long)) as refused:
+            writer.write(3 * LINE)
+            writer.write(3 * LINE)
+            for _ in range(2):
+                os.read(refused, 1)
+            log.write_text("")
+            stream.seek(0)
+            writer.write(LINE)
+            os.read(refused, 1)
+        log.write_text("")
+        stream.seek(0)
+        writer.write("room\n")
+
+    assert log.read_text() == f"\nroom\n2 lost {long}\n"
 
 
 def test_a_reader_that_is_gone_ends_nothing(pipe: Pipe) -> None:

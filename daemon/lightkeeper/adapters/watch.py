@@ -21,6 +21,7 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
+from lightkeeper.core import policy
 from lightkeeper.ports import Failed, Workers
 
 _CHANGES: Final = (
@@ -48,16 +49,19 @@ class InotifyWatch:
         end_of: Callable[[str], object],
         touched: Callable[[str], None],
         blind: Callable[[str], None],
+        pause: timedelta = policy.LOOK_PAUSE,
     ) -> None:
         """`is_news` says of a path whether somebody else changed what it leads to; it may block.
 
-        `end_of` says where it led when it was last followed, and may not.
+        `end_of` says where it led when it was last followed, and may not. A `pause` follows each
+        question about a path: whoever writes without rest costs one for each.
         """
         self._workers = workers
         self._is_news = is_news
         self._end_of = end_of
         self._touched = touched
         self._blind = blind
+        self._pause = pause.total_seconds()
         self._paths: frozenset[str] = frozenset()
         self._watching: _Watching | None = None
 
@@ -109,7 +113,8 @@ class InotifyWatch:
 
     async def _arm(self, watching: _Watching, path: str, end: object) -> None:
         arm = watching.table.arming(path, end)
-        outcome = await self._workers.run(f"watch {path}", arm, _DEADLINE)
+        # The colon stands in no login's name: else one called watch would share this worker.
+        outcome = await self._workers.run(f"watch:{path}", arm, _DEADLINE)
         if isinstance(outcome, Failed):
             self._blind(f"{path}: {outcome.detail}")
         elif outcome:
@@ -118,12 +123,17 @@ class InotifyWatch:
     async def _ask(self, watching: _Watching, path: str) -> None:
         """Tell of a path, unless what was heard of it is no news; what is heard meanwhile too."""
         while path in watching.heard:
+            watching.busy.add(path)
             watching.heard.discard(path)
             # Armed first: a link may lead elsewhere now, a directory may be another one.
             arm = watching.table.arming(path, self._end_of(path))
             work = partial(_in_turn, arm, partial(self._is_news, path))
-            if await self._workers.run(f"heard {path}", work, _DEADLINE) is not False:
+            if await self._workers.run(f"heard:{path}", work, _DEADLINE) is not False:
                 self._touched(path)  # also if it hangs: the look says so
+            watching.busy.discard(path)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await asyncio.Event().wait()
         watching.asked.discard(path)
 
 
@@ -211,8 +221,8 @@ class _Table:
 
     def _arm(self, path: str, end: object) -> str:
         """Watch the directories of a path and of what it links to."""
-        arms, token = set[tuple[int, str]](), object()
-        self._at_work.add(token)
+        arms, work = set[tuple[int, str]](), object()
+        self._at_work.add(work)
         name = path
         try:
             for name in {path, os.path.realpath(path)}:
@@ -224,7 +234,7 @@ class _Table:
             return ""
         finally:
             self._arms[path] = frozenset(arms)
-            self._at_work.discard(token)
+            self._at_work.discard(work)
 
     def _arm_way(self, file: Path, path: str, arms: set[tuple[int, str]]) -> None:
         """Watch the directory of a file, or the deepest that is there on the way to it."""

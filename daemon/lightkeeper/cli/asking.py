@@ -7,12 +7,13 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from lightkeeper.cli import settings
 from lightkeeper.cli.standing import places
-from lightkeeper.config.environment import Meant
+from lightkeeper.config.environment import Environment, Host, Meant
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.serve.peer import peer_of
 
@@ -20,11 +21,6 @@ PATIENCE_SECONDS: Final = 150.0
 """For one line of an answer: longer than an attempt after its floor, and than a settling."""
 _AT_ONCE_SECONDS: Final = 15.0
 """For what a daemon tells without waiting for anything, and for the connection: a heartbeat."""
-
-_BY_HTTP: Final = (
-    "; what `status` tells it tells everybody here at its listener, unless configured otherwise:"
-    " curl -fsS http://127.0.0.1:9780/status"
-)
 
 
 class UnansweredError(Exception):
@@ -124,7 +120,8 @@ def _lines(connection: socket.socket, request: Mapping[str, object]) -> Iterator
     patience = _AT_ONCE_SECONDS if request["ask"] == "status" else PATIENCE_SECONDS
     connection.settimeout(patience)
     try:
-        connection.sendall(json.dumps(request).encode() + b"\n")
+        with suppress(BrokenPipeError):  # it said already that too many ask
+            connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as lines:
             for line in lines:
                 yield json.loads(line)
@@ -155,7 +152,13 @@ def _connected(meant: Meant | None) -> socket.socket:
         return connection
     if closed is None:
         raise NotRunningError(meant)
-    msg = f"{closed} belongs to another user; ask as that user, or as root{_BY_HTTP}"
+    from lightkeeper.config.model import Web  # only here: it costs
+
+    msg = (
+        f"{closed} belongs to another user; ask as that user, or as root; what `status` tells it"
+        " tells everybody here at its listener, unless configured otherwise:"
+        f" curl -fsS http://{Web().listen}/status"
+    )
     raise UnansweredError(msg)
 
 
@@ -172,14 +175,25 @@ def _owns(connection: socket.socket, state_dir: str) -> bool:
 
 
 def _candidates() -> Iterator[Path]:
-    """Where the control socket may be, the most likely first."""
-    yield Path("/run/lightkeeper/control.sock")
-    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
-        if directory := os.environ.get(variable):
-            yield Path(directory, "lightkeeper", "control.sock")
-            yield Path(directory, "control.sock")
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    yield _expanded(f"{state}/lightkeeper/control.sock")
+    """Where the control socket may be by default, the most likely first: root's, then others'.
+
+    A daemon may lack variables that are set here.
+    """
+    yield from _default({}, uid=0)
+    environ = dict(os.environ)
+    for name in ("", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME"):
+        environ.pop(name, None)
+        yield from _default(environ, uid=1)
+
+
+def _default(environ: Mapping[str, str], uid: int) -> Iterator[Path]:
+    """Where the control socket of such a user is, if that can be said."""
+    host = Host(
+        home=settings.home(), uid=uid, is_directory=os.path.isdir, profile_region=lambda _: None
+    )
+    here = Environment(environ, host)
+    with suppress(ValueError):  # no home, or a variable that holds no path
+        yield Path(here.path(here.socket(here.state_dir())))
 
 
 def _expanded(path: str) -> Path:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from lightkeeper.config.environment import Host, Meant, config_file
@@ -120,30 +119,23 @@ def content(path: Path, patience: timedelta = _PATIENCE) -> bytes:
 
     A pipe is read to its end: a shell gives one for `--config <(...)`.
     """
+    from lightkeeper.adapters.workers import in_time
     from lightkeeper.config.document import MAX_BYTES
 
-    found = list[bytes | OSError]()
+    def read() -> bytes:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
 
-    def read() -> None:
-        try:
-            with path.open("rb") as file:
-                found.append(file.read(MAX_BYTES + 1))
-        except OSError as exc:
-            found.append(exc)
-
-    thread = Thread(target=read, daemon=True)  # which no exit waits for
-    thread.start()
-    thread.join(patience.total_seconds())
-    match found:
-        case [bytes(data)]:
-            return data
-        case [OSError(strerror=why) as exc]:
-            advice = f"let uid {os.geteuid()} read it"
-            if isinstance(exc, FileNotFoundError):
-                advice = "make it by what `lightkeeper schema --example` prints"
-        case _:
-            why = f"no answer in {patience.total_seconds():g} s"
-            advice = "look whether its mount hangs, or who should write this pipe"
+    try:
+        found = in_time(read, patience)
+    except OSError as exc:
+        why, advice = exc.strerror, f"let uid {os.geteuid()} read it"
+        if isinstance(exc, FileNotFoundError):
+            advice = "make it by what `lightkeeper schema --example` prints"
+    else:
+        if isinstance(found, bytes):
+            return found
+        why, advice = found.detail, "look whether its mount hangs, or who should write this pipe"
     message = f"cannot be read: {why}; {advice}, or name another with --config"
     raise ConfigErrors([Problem(str(path), 0, "", message)])
 
@@ -159,10 +151,10 @@ def may_be_there(path: Path) -> bool:
     return True
 
 
-def _home() -> Path | None:
+def home() -> Path | None:
     """The user's home; an empty HOME says none."""
-    if home := os.environ.get("HOME"):
-        return Path(home)
+    if said := os.environ.get("HOME"):
+        return Path(said)
     with suppress(KeyError):  # a user whom nobody knows
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     return None
@@ -170,7 +162,7 @@ def _home() -> Path | None:
 
 def _host() -> Host:
     return Host(
-        home=_home(),
+        home=home(),
         uid=os.geteuid(),
         is_directory=os.path.isdir,  # Path.is_dir raises where this user may not look
         profile_region=_profile_region,
@@ -202,6 +194,8 @@ def whole(args: argparse.Namespace, config: Config, *words: str) -> str:
     It names what this process was given or has from systemd, and the user whose state it is.
     """
     program = sys.argv[0] if Path(sys.argv[0]).name == "lightkeeper" else "lightkeeper"
+    if "/" in program:
+        program = str(_from_here(program))
     line = [program, *words, "--state-dir", str(config.state_dir)]
     if named := _given(args, "config"):
         line += ["--config", str(Path(named).absolute())]

@@ -19,7 +19,9 @@ Line = Mapping[str, object]
 
 _LONGEST: Final = 64 * 1024
 _PATIENCE: Final = 10.0
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 64
+_OF_A_KIND: Final = 16
+"""Fewer than `_AT_ONCE` for each kind: those that wait for minutes shut out no other."""
 
 
 class ControlSocketTakenError(Exception):
@@ -34,6 +36,7 @@ class Control:
         self._answer = answer
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.Task[None] | None, asyncio.Timeout] = {}
+        self._kinds: dict[asyncio.Task[None] | None, str] = {}
 
     async def start(self) -> None:
         """Listen. `ControlSocketTakenError` if somebody answers there, `OSError` if it cannot be.
@@ -69,27 +72,51 @@ class Control:
         try:
             async with asyncio.timeout(None) as limit:
                 self._open[task] = limit
-                if len(self._open) <= _AT_ONCE and _is_allowed(writer):
-                    await self._converse(reader, writer)
+                if not _is_allowed(writer):
+                    return
+                if len(self._open) > _AT_ONCE:
+                    await _tell(writer, _busy(_AT_ONCE, "the daemon"))
+                    return
+                request = await _request(reader)
+                if request is not None:
+                    await self._converse(request, reader, writer)
         except* (OSError, TimeoutError, ValueError, RecursionError):
             pass  # whoever asked is gone, or does not speak this; nobody is left to be told
         finally:
             del self._open[task]
+            self._kinds.pop(task, None)
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(_PATIENCE):
-            request = json.loads(await reader.readline())
-        if not isinstance(request, dict):
+    async def _converse(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        kind = str(request.get("ask"))
+        if list(self._kinds.values()).count(kind) == _OF_A_KIND:
+            await _tell(writer, _busy(_OF_A_KIND, "the same of the daemon"))
             return
+        self._kinds[asyncio.current_task()] = kind
         async with asyncio.TaskGroup() as tasks:
             leaving = tasks.create_task(_left(reader), name="control:left")
             async for line in self._answer(request):
-                writer.write(json.dumps(line).encode() + b"\n")
-                async with asyncio.timeout(_PATIENCE):
-                    await writer.drain()
+                await _tell(writer, line)
                 await asyncio.sleep(0)  # an answer of many lines is long
             leaving.cancel()
+
+
+async def _request(reader: asyncio.StreamReader) -> Request | None:
+    async with asyncio.timeout(_PATIENCE):
+        request = json.loads(await reader.readline())
+    return request if isinstance(request, dict) else None
+
+
+async def _tell(writer: asyncio.StreamWriter, line: Line) -> None:
+    writer.write(json.dumps(line).encode() + b"\n")
+    async with asyncio.timeout(_PATIENCE):
+        await writer.drain()
+
+
+def _busy(count: int, what: str) -> Line:
+    return {"error": f"{count} others ask {what} and wait; end some of them, or ask again later"}
 
 
 async def _left(reader: asyncio.StreamReader) -> None:

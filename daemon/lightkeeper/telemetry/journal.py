@@ -27,8 +27,7 @@ class Journal:
         """`withdrawal` gives the command that takes a login's entries out."""
         self._stream = stream
         self._withdrawal = withdrawal
-        self._listener: Failure | None = None
-        self._bugs = dict[str, Failure]()
+        self._failures = dict[str, Failure]()
         self._blind = set[str]()
 
     def configure(self, form: logs.Format, level: str) -> None:
@@ -70,17 +69,14 @@ class Journal:
 
     def daemon_surprised(self, doing: str, traceback: str, now: Moment) -> None:
         """Said when it begins, and each hour."""
-        bug = self._bugs.get(doing)
-        if bug is None or not bug.is_said(Reason.INTERNAL_ERROR, now.boot):
+        if self._is_due(f"daemon_surprised {doing}", Reason.INTERNAL_ERROR, now):
             _log("daemon_surprised", doing=doing, traceback=traceback)
-        self._bugs[doing] = failed(bug, Reason.INTERNAL_ERROR, "", now)
 
     def listener_failed(self, listen: str, detail: str, now: Moment) -> None:
         """Said when it begins, and each hour."""
-        if self._listener is None or not self._listener.is_said(Reason.IO_ERROR, now.boot):
+        if self._is_due("listener_failed", Reason.IO_ERROR, now):
             advice = "free the port, or set web.listen to another"
             _log("listener_failed", listen=listen, detail=detail, advice=advice)
-        self._listener = failed(self._listener, Reason.IO_ERROR, detail, now)
 
     def watch_blind(self, detail: str) -> None:
         """Said once for each cause."""
@@ -101,6 +97,12 @@ class Journal:
     def lines_lost(count: int) -> None:
         """In place of them; from any thread."""
         _log("lines_lost", count=count)
+
+    def _is_due(self, failure: str, reason: Reason, now: Moment) -> bool:
+        """Whether one more of a failure is to be said."""
+        before = self._failures.get(failure)
+        self._failures[failure] = failed(before, reason, "", now)
+        return before is None or not before.is_said(reason, now.boot)
 
     def _warn(self, warnings: Iterable[object]) -> None:
         for warning in warnings:

@@ -1,15 +1,16 @@
 """Writes the log beside the daemon: whoever reads it slowly, or not at all, holds up nobody.
 
 A terminal that is halted, or a container's log driver that is, takes nothing for as long as it
-likes, and a write to it blocks. That costs lines, and they are counted.
+likes, and a write to it blocks. That costs lines, and so does a full disk; they are counted.
 """
 
 from __future__ import annotations
 
 import os
+import select
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Condition, Thread
 from typing import Final, TextIO
 
@@ -35,7 +36,7 @@ def writing_to(
 
 
 class Writer:
-    """A stream of text for lines; each comes whole or not at all.
+    """A stream of text for lines; each comes whole or not at all, unless a disk is full by then.
 
     It writes to the file descriptor: a thread that hangs in `stream` would hold a lock that the
     interpreter's exit wants.
@@ -50,6 +51,10 @@ class Writer:
         self._lines = deque[bytes]()
         self._size = 0
         self._lost = 0
+        self._told = 0
+        self._is_full = False
+        self._is_torn = False
+        self._works = True
         self._ends = False
         self._is_over = False
         self._changed = Condition()
@@ -69,7 +74,8 @@ class Writer:
         data = line.encode(self.encoding)
         with self._changed:
             if not self._is_over:
-                if self._lost or self._size + len(data) > BOUND:
+                if self._is_full or self._size + len(data) > BOUND:
+                    self._is_full = bool(self._lines)
                     self._lost += 1
                     return
                 self._lines.append(data)
@@ -102,20 +108,46 @@ class Writer:
     def _is_wanted(self) -> bool:
         """Wait until there is something to do; False if there never will be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lines or self._lost or self._ends)
-            self._is_over = not self._lines and not self._lost
+            self._changed.wait_for(lambda: self._has_work() or self._ends)
+            self._is_over = not self._has_work()
             return not self._is_over
 
+    def _has_work(self) -> bool:
+        """A loss is told once it can be: of a full disk, or a reader that is gone, it cannot."""
+        return bool(self._lines or (self._lost and self._works))
+
     def _put(self, data: bytes) -> None:
-        with suppress(OSError):  # a full disk, or a reader that is gone
-            left = memoryview(data)
-            while left:
-                left = left[os.write(self._fd, left) :]
+        self._works = self._is_written(data)
         with self._changed:
             self._lines.popleft()
             self._size -= len(data)
+            self._is_full = self._is_full and bool(self._lines)
+            if not self._works:
+                self._lost += self._told or 1  # it was the line that told of so many
+            self._told = 0
+
+    def _is_written(self, data: bytes) -> bool:
+        """Write a line, on a new one if the one before was torn; False if it cannot be."""
+        left = memoryview(b"\n" + data if self._is_torn else data)
+        while left:
+            try:
+                count = os.write(self._fd, left)
+            except BlockingIOError:  # whoever shares the stream made it so
+                self._await_room()
+            except OSError:
+                return False
+            else:
+                self._is_torn = left[count - 1] != ord("\n")
+                left = left[count:]
+        return True
+
+    def _await_room(self) -> None:
+        """Wait as a write would that blocks."""
+        room = select.poll()
+        room.register(self._fd, select.POLLOUT)
+        room.poll()
 
     def _tell_lost(self) -> None:
         with self._changed:
-            lost, self._lost = self._lost, 0
-        self._tell(lost)
+            self._told, self._lost = self._lost, 0
+        self._tell(self._told)
