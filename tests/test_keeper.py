@@ -15,9 +15,18 @@ from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import ClockStepped, LoginFact, OutputName, Place, Why
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import Saved
 from lightkeeper.ports import Failed, Foreign, Pending
 from tests.core.making import FOREIGN, HOUR, LIFETIME, LOGIN, MINUTE, NONE, POLICY, SECOND
-from tests.fakes.edge import FakeOutput, Notebook, an_answer, running, turns
+from tests.fakes.edge import (
+    FakeOutput,
+    Gate,
+    MemoryStore,
+    Notebook,
+    an_answer,
+    running,
+    turns,
+)
 from tests.keeping import Scene
 
 NO_KIN = frozenset[Digest]()
@@ -294,6 +303,59 @@ async def test_what_the_registry_refuses_is_known_to_whoever_only_reads_the_stat
             known.append((saved.credential.is_refused, saved.failure and saved.failure.reason))
 
     assert known == [(True, None), (True, "superseded")]
+
+
+class Slow(MemoryStore):
+    """A store with a gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = Gate()
+
+    async def save(self, saved: Saved) -> Failed | None:
+        async with self.gate.passing():
+            return await super().save(saved)
+
+
+NO_ROUTE = Refusal(reason=Reason.NETWORK, detail="no route")
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [([], ("simulated-2", False)), ([NO_ROUTE], ("simulated-1", True))],
+    ids=["a new one came", "none came"],
+)
+async def test_a_verdict_that_comes_while_the_end_of_an_attempt_is_saved_is_saved_after_it(
+    scene: Scene, answers: list[Refusal], kept: tuple[str, bool]
+) -> None:
+    """A restart finds what is held by then, and what the registry says of that."""
+    store = scene.edge.store = Slow()
+    verifier, notebook, question = scene.edge.verifier, scene.edge.notebook, Gate()
+    keeper = scene.keeper()
+    async with running(keeper):
+        renewed = await notebook.until(facts.Renewed)
+        assert isinstance(renewed, facts.Renewed)
+        verifier.verdicts[renewed.credential.digest] = Verdict.REJECTED
+        verifier.gate = question
+        question.is_open.clear()
+        scene.edge.pass_on(20 * MINUTE)
+        await question.until_entered()
+        verifier.gate = Gate()
+        scene.issuer.answers = [*answers]
+        scene.issuer.gate.is_open.clear()
+        keeper.request_renewal()
+        await scene.issuer.gate.until_entered(2)
+        store.gate.is_open.clear()
+        scene.issuer.gate.is_open.set()
+        await store.gate.until_entered(store.gate.entered + 1)
+        question.is_open.set()
+        await turns()
+        store.gate.is_open.set()
+        await notebook.until(facts.Verified)
+
+    saved = store.kept[LOGIN].credential
+    assert saved is not None
+    assert (saved.password.reveal(), saved.is_refused) == kept
 
 
 async def test_what_somebody_put_there_meanwhile_is_a_drift_and_nothing_is_written(

@@ -186,6 +186,8 @@ class Daemon:
                 self._tidy()
             with self._bounded("left"):
                 await self._tell_left()
+            with self._bounded("control"):
+                await self._be_reached()
             await self._beaten.wait()
             self._beaten.clear()
             with self._bounded("listen"):
@@ -208,6 +210,11 @@ class Daemon:
         if self._notifier.is_heard:
             look = self.look()
             self._notifier.status(await asyncio.to_thread(lambda: _sentence(look())))
+
+    async def _be_reached(self) -> None:
+        """Whoever tidies /run, or logs out, may take the socket away."""
+        if detail := await self._control.start_again():
+            self._journal.control_failed(detail, self._edge.clock.now())
 
     async def _listen(self) -> None:
         """Serve, unless that is done; a port in use does not keep a login from being renewed."""

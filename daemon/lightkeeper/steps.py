@@ -146,8 +146,7 @@ class Steps:
             told.append(self._renewal_failed(refusal, now))
             after = fold(after, told[-1])
         is_new = (after.is_refused, after.failure) != (before.is_refused, before.failure)
-        # An attempt under way saves the state itself, and a newer one than this.
-        if is_new and not before.renewing:
+        if is_new:
             await self._save(*told)
         return told
 

@@ -267,6 +267,45 @@ async def test_a_file_that_is_no_socket_is_not_deleted(path: Path) -> None:
     assert path.read_text() == "precious"
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["socket", "directory"])
+async def test_a_socket_that_was_taken_away_is_made_anew(path: Path, *, whole: bool) -> None:
+    """Whoever tidies /run, or logs out, takes it away."""
+    path = path.parent / "run" / path.name
+    async with serving(path) as control:
+        assert await control.start_again() == ""
+        if whole:
+            shutil.rmtree(path.parent)
+        else:
+            path.unlink()
+
+        assert await control.start_again() == ""
+
+        assert await told(path, b'{"ask":"status"}\n')
+    assert not path.exists()
+
+
+async def test_one_that_another_daemon_has_taken_is_left_to_it(path: Path) -> None:
+    async with serving(path) as control:
+        path.unlink()
+        async with serving(path):
+            said = await control.start_again()
+            await control.close()
+
+            assert said == f"another daemon answers at {path}"
+            assert await told(path, b'{"ask":"status"}\n')
+
+
+async def test_what_keeps_it_from_being_made_anew_is_told(path: Path) -> None:
+    async with serving(path) as control:
+        shutil.rmtree(path.parent)
+        path.parent.touch()
+
+        assert await control.start_again() == f"{path.parent}: File exists"
+
+        path.parent.unlink()
+        path.parent.mkdir()
+
+
 async def test_at_the_end_the_socket_is_gone(path: Path) -> None:
     async with serving(path):
         assert path.exists()

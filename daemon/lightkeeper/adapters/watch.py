@@ -186,9 +186,6 @@ class _Table:
         is_gone = bool(event.mask & _GONE)
         if is_gone:
             self._lose_watch(event.watch.wd)
-        if event.mask & Mask.IGNORED:
-            self._names.pop(event.watch.wd, None)
-            self._watches.pop(event.watch.wd, None)
         return {path for name, path in names if is_gone or name == str(event.name)}
 
     def _lose_watch(self, wd: int) -> None:

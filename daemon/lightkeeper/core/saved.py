@@ -17,7 +17,6 @@ from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.state import Known, LeftPlace, LoginState, leave
 
-
 _CENTURY: Final = timedelta(days=36525)
 
 

@@ -35,6 +35,7 @@ class Control:
         self.path = path
         self._answer = answer
         self._server: asyncio.Server | None = None
+        self._inode = 0
         self._open: dict[asyncio.Task[None] | None, asyncio.Timeout] = {}
         self._kinds: dict[asyncio.Task[None] | None, str] = {}
 
@@ -53,14 +54,38 @@ class Control:
             self._server = await asyncio.start_unix_server(
                 self._serve, str(self.path), limit=_LONGEST
             )
+            self._inode = self.path.stat().st_ino
         finally:
             os.umask(before)
 
-    async def close(self) -> None:
-        """Answer no more, and take the socket away."""
+    async def start_again(self) -> str:
+        """Listen anew if somebody took the socket away; empty, or what keeps us from it."""
+        try:
+            if not self._is_there():
+                self._hang_up()
+                await self.start()
+        except ControlSocketTakenError:
+            return f"another daemon answers at {self.path}"
+        except OSError as exc:
+            return f"{exc.filename or self.path}: {exc.strerror}"
+        return ""
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path.stat().st_ino == self._inode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _hang_up(self) -> None:
         if self._server is not None:
             self._server.close()
-            self.path.unlink(missing_ok=True)
+            self._server = None
+
+    async def close(self) -> None:
+        """Answer no more, and take the socket away."""
+        self._hang_up()
+        if self._inode and self._is_there():
+            self.path.unlink()
         # Left to the end of the loop they would be cancelled, and 3.12.1 prints that as an error.
         for limit in self._open.values():
             limit.reschedule(0)

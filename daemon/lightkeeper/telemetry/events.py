@@ -249,6 +249,11 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "cannot serve metrics at {listen}: {detail}",
         "Metrics are not served; logins are kept, and it is tried again.",
     ),
+    "control_failed": OwnEvent(
+        "error",
+        "no command reaches this daemon, and every login is kept on: {detail}",
+        "The control socket was taken away and cannot be made anew; it is tried again.",
+    ),
     "watch_blind": OwnEvent(
         "warning",
         "a change is found by the poll only, up to a minute later: {detail}",

@@ -78,6 +78,11 @@ class Journal:
             advice = "free the port, or set web.listen to another"
             _log("listener_failed", listen=listen, detail=detail, advice=advice)
 
+    def control_failed(self, detail: str, now: Moment) -> None:
+        """Said when it begins, and each hour."""
+        if self._is_due("control_failed", Reason.IO_ERROR, now):
+            _log("control_failed", detail=detail)
+
     def watch_blind(self, detail: str) -> None:
         """Said once for each cause."""
         if detail not in self._blind:

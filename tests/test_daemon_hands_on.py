@@ -1,0 +1,90 @@
+"""What a running daemon hands on: heartbeats to its fleet, the order of its logins, turns."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from lightkeeper.adapters.docker_file import FileOptions
+from lightkeeper.core.facts import LoginName
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.saved import Saved
+from lightkeeper.edge import Edge
+from lightkeeper.ports import Alarm, Failed, Put, Recorder, World
+from tests.core.making import FIRST, SECOND_ONE
+from tests.environment import say_nothing_of_aws
+from tests.filing import a_delivery
+from tests.test_daemon import configured, running
+
+
+@pytest.fixture(autouse=True)
+def _aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    say_nothing_of_aws(monkeypatch, tmp_path)
+
+
+class Sticky:
+    """A store that forgets no login before it is mended."""
+
+    def __init__(self) -> None:
+        self.is_mended = False
+        self.has_forgotten = asyncio.Event()
+
+    async def save(self, saved: Saved) -> Failed | None:
+        return None
+
+    async def forget(self, login: LoginName) -> Failed | None:
+        if not self.is_mended:
+            return Failed(reason=Reason.IO_ERROR, detail="/s")
+        self.has_forgotten.set()
+        return None
+
+
+async def test_what_could_not_be_forgotten_is_tried_again_at_a_heartbeat(tmp_path: Path) -> None:
+    store = Sticky()
+
+    class Stuck(Edge):
+        def world(self, alarm: Alarm, recorder: Recorder) -> World:
+            return structs.replace(super().world(alarm, recorder), store=store)
+
+    async with running(configured(tmp_path, names=("prod", "other")), Stuck) as here:
+        await here.said.until("daemon_ready")
+        await here.reload(lambda: configured(tmp_path, names=("other",)), "config_reloaded")
+        await here.said.until("state_not_saved")
+        store.is_mended = True
+        here.daemon.beat()
+        async with asyncio.timeout(5):
+            await store.has_forgotten.wait()
+
+
+async def test_after_a_reload_the_login_that_comes_first_now_keeps_a_registry_that_two_have(
+    tmp_path: Path,
+) -> None:
+    one, other = LoginName("one"), LoginName("other")
+    first = configured(tmp_path, names=(one, other))
+    logins = first.config.logins[::-1]
+    turned = structs.replace(first, config=structs.replace(first.config, logins=logins))
+    edge, path = Edge(first.config), f"{tmp_path}/config.json"
+
+    async with running(first, lambda _: edge) as here:
+        await here.said.until("daemon_ready")
+        edge.writers.deliver(path, a_delivery(FIRST, login=one), FileOptions())
+        await here.reload(lambda: turned, "config_reloaded")
+        outcome = edge.writers.deliver(path, a_delivery(SECOND_ONE, login=other), FileOptions())
+
+    assert isinstance(outcome, Put)
+
+
+async def test_threads_that_compute_make_way_for_the_loop_sooner_than_python_has_them(
+    tmp_path: Path,
+) -> None:
+    """Those of ours make reports and metrics of many logins."""
+    of_python = 0.005
+    sys.setswitchinterval(of_python)
+
+    async with running(configured(tmp_path)) as here:
+        await here.said.until("daemon_ready")
+        assert sys.getswitchinterval() < of_python
