@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import LoginName
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.reasons import DELIVERY, Reason
 from lightkeeper.core.report import Report, report
 from lightkeeper.core.state import LoginState
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet, Kept
+from lightkeeper.ports import Failed
 from lightkeeper.serve.control import Line
 from tests.core.making import HOUR, MINUTE, NONE, POLICY, SECOND, requested
 from tests.fakes.edge import Edge, FakeIssuer, FakeOutput, running, turns
@@ -102,6 +104,25 @@ async def test_renew_tells_how_long_it_waits_and_what_came() -> None:
     assert waits == {"login": "prod", "waits_seconds": 30.0}
     assert came["login"] == "prod"
     assert str(came["expires"]).endswith("Z")
+
+
+async def test_renew_waits_for_the_deliveries_and_tells_which_of_them_failed() -> None:
+    async with asked("prod") as at:
+        at.output.gate.is_open.clear()
+        at.output.failures["/a/config.json"] = Failed(reason=Reason.NO_SPACE, detail="/a: full")
+        answer = at.desk.answer({"ask": "renew", "logins": ["prod"]})
+        await anext(answer)
+        at.edge.pass_on(30 * SECOND)
+        coming = asyncio.ensure_future(anext(answer))
+        await turns()
+        assert not coming.done()
+
+        at.output.gate.is_open.set()
+        came = await coming
+
+    advice = DELIVERY[Reason.NO_SPACE].advice
+    failing = {"place": "/a/config.json", "reason": "no_space", "detail": "/a: full"}
+    assert came["failing"] == [{**failing, "advice": advice}]
 
 
 async def test_renew_tells_why_it_failed_and_what_to_do() -> None:

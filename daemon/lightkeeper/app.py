@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from msgspec import Struct
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
+from lightkeeper.adapters.posix import mount_points
 from lightkeeper.adapters.state_dir import exposed, taken
 from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
@@ -19,6 +20,7 @@ from lightkeeper.config.model import Config, Login, source_fingerprint
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.fold import fold
+from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import Report
 from lightkeeper.core.saved import Saved, begin
 from lightkeeper.core.state import Known, LoginState, digests_of
@@ -171,6 +173,37 @@ def _seen(
         seen.append(found)
     obstacle = writers.obstacle(place.name, options)
     return [*seen, obstacle] if obstacle else seen
+
+
+def obstacles(config: Config, known: Collection[str]) -> dict[str, Failed]:
+    """What would keep a delivery from each place that is not among `known`; nothing is written.
+
+    As far as a look tells: that a disk is full shows in a write alone.
+    """
+    edge, mounts = Edge(config), mount_points()
+    found: dict[str, Failed] = {}
+    for output in (output for login in config.logins for output in login.outputs):
+        path = str(output.path)
+        if path not in known and path not in found:
+            probe = partial(_obstacle, edge.writers, path, file_options(output), mounts)
+            if isinstance(seen := in_time(probe, _PLACE), Failed):
+                found[path] = seen
+    return found
+
+
+def _obstacle(
+    writers: FileWriters, path: str, options: FileOptions, mounts: Collection[str]
+) -> Pending | Failed | None:
+    seen = writers.obstacle(path, options)
+    if seen is not None or options.in_place or (real := os.path.realpath(path)) not in mounts:
+        return seen
+    return Failed(reason=Reason.SINGLE_FILE_MOUNT, detail=f"{real} is a mount of its own")
+
+
+def unsavable(config: Config) -> Failed | None:
+    """What would keep us from owning the state directory, or from saving a state in it."""
+    names = [LoginName(login.name) for login in config.logins]
+    return in_time(partial(Edge(config).store.obstacle, names), _PLACE)
 
 
 def _kept(edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Final
 
 from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, iso
 from lightkeeper.core.plan import is_backing_off, is_settled, next_renewal
-from lightkeeper.core.reasons import RENEWAL
-from lightkeeper.core.report import Report
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, Failing, Reason
+from lightkeeper.core.report import Report, advice
 from lightkeeper.core.state import LoginState, failed_attempts
 from lightkeeper.core.status import as_document
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Clock
 from lightkeeper.serve.control import Line, Request
+
+_NAMED: Final = 20
+"""Failing places in one line."""
 
 
 class Desk:
@@ -114,8 +119,8 @@ class Desk:
                 came = _came(was, state) if state else None
                 if state is None or came is not None:
                     ended[name] = came
-                else:
-                    before[name] = state  # one that began anew counts anew
+                elif _began_anew(was, state):
+                    before[name] = state
             return bool(ended)
 
         left = max(timedelta(0), ends - self._clock.monotonic())
@@ -160,16 +165,30 @@ def _waits(state: LoginState, now: Moment) -> Line:
     return {"login": state.login, "waits_seconds": max(0.0, (at - now.boot).total_seconds())}
 
 
+def _began_anew(before: LoginState, after: LoginState) -> bool:
+    """Whether it counts from nothing again: its source is another."""
+    failures = failed_attempts(after.renewal_failures) - failed_attempts(before.renewal_failures)
+    return after.renewals < before.renewals or failures < 0
+
+
 def _came(before: LoginState, after: LoginState) -> Line | None:
-    """What came of an attempt in between; None if none has ended."""
+    """What came of an attempt in between; None if none has ended, or its round has not."""
     if after.renewals > before.renewals and after.held is not None:
-        return {"login": after.login, "expires": iso(after.held.expires_at)}
+        if after.round is not None:
+            return None
+        failing = [
+            {"place": place.place.name, **_told(place.failure, DELIVERY)}
+            for place in after.places.values()
+            if place.failure is not None
+        ]
+        expires = iso(after.held.expires_at)
+        return {"login": after.login, "expires": expires, "failing": failing[:_NAMED]}
     failures = failed_attempts(after.renewal_failures)
     if failures > failed_attempts(before.renewal_failures) and after.failure is not None:
-        return {
-            "login": after.login,
-            "reason": after.failure.reason,
-            "detail": after.failure.detail,
-            "advice": RENEWAL[after.failure.reason].advice,
-        }
+        return {"login": after.login, **_told(after.failure, RENEWAL)}
     return None
+
+
+def _told(failure: Failure, table: Mapping[Reason, Failing]) -> Line:
+    told = advice(failure, table)
+    return {"reason": failure.reason, "detail": failure.detail, "advice": told}

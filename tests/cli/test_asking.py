@@ -41,6 +41,14 @@ class _Desk(socketserver.StreamRequestHandler):
                 lines = [json.dumps(EMPTY)]
             case {"logins": ["nope"]}:
                 lines = ['{"error": "there is no login \'nope\' here; there are: prod"}']
+            case {"logins": ["full"]}:
+                place = {
+                    "place": "/c.json",
+                    "reason": "no_space",
+                    "detail": "full",
+                    "advice": "Do.",
+                }
+                lines = [json.dumps({"login": "full", "expires": "2026-01-01", "failing": [place]})]
             case {"logins": ["slow"]}:
                 lines = ['{"login": "slow", "waits_seconds": 0}']
             case _:
@@ -87,6 +95,15 @@ def test_renew_asks_the_daemon_of_the_configuration_that_is_named(
     assert main(["renew", "--config", file]) == DONE
 
     assert capsys.readouterr().out == "prod: renewed, expires 2026-01-01\n"
+
+
+def test_a_new_login_that_is_not_in_its_place_is_a_failure(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["renew", "--config", file, "full"]) == FAILED
+
+    said = "full: renewed, expires 2026-01-01\n  /c.json: no_space: full\n    Do.\n"
+    assert capsys.readouterr().out == said
 
 
 def test_a_daemon_of_another_socket_is_not_taken_for_it(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightkeeper.cli import settings
-from lightkeeper.cli.main import DONE, MISUSED, main
+from lightkeeper.cli.main import DONE, FAILED, MISUSED, main
 
 NOBODY = 65534
 
@@ -53,7 +53,7 @@ def test_a_place_below_a_closed_folder_is_told_as_that(
     with as_nobody():
         status = main(["check", *_flags(open_folder, closed)])
 
-    assert status == DONE
+    assert status == FAILED
     said = capsys.readouterr().out
     assert f"{closed}  nothing: permission_denied: " in said
     assert "an entry" not in said
@@ -79,7 +79,7 @@ def test_a_path_that_is_too_long_is_taken_for_a_file(
 ) -> None:
     long = tmp_path / ("x" * 300)
 
-    assert main(["check", *_flags(tmp_path, long)]) == DONE
+    assert main(["check", *_flags(tmp_path, long)]) == FAILED
 
     assert str(long) in capsys.readouterr().out
 
@@ -119,5 +119,5 @@ def test_check_tells_what_no_delivery_could_do(
         (missing, f"nothing: permission_denied: {missing.parent.parent}: Permission denied"),
     ]:
         with as_nobody():
-            assert main(["check", *_flags(open_folder, place)]) == DONE
+            assert main(["check", *_flags(open_folder, place)]) == FAILED
         assert said in capsys.readouterr().out

@@ -34,28 +34,6 @@ def test_check_shows_what_would_be_written_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_check_looks_at_places_before_any_credential_is_issued(
-    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    place = tmp_path / "config.json"
-
-    place.write_text("{")
-    assert _planned(settings, capsys).startswith(f"{place}  nothing: malformed: ")
-    place.unlink()
-    os.mkfifo(place)
-    assert _planned(settings, capsys).startswith(f"{place}  nothing: unsafe_path: {place} is not a")
-    place.unlink()
-    place.symlink_to(place)
-    assert _planned(settings, capsys).startswith(f"{place}  nothing: unsafe_path: {place}: links")
-
-
-def _planned(settings: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The place, and what `check` says of it."""
-    assert main(["check", *settings]) == DONE
-    line = capsys.readouterr().out.splitlines()[1]
-    return line[line.index("/") :]
-
-
 @pytest.mark.parametrize("command", ["run", "once", "check", "status", "withdraw"])
 def test_every_error_of_a_configuration_is_said_with_its_line(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

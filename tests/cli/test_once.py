@@ -185,58 +185,156 @@ def test_a_daemon_without_its_socket_is_told_with_its_process(
     assert f"process {os.getpid()} owns {tmp_path}/state, and nobody answers at " in said
 
 
-def _told(failure: object, place: object = None) -> bytes:
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("once", "once: another process owns {state}, and nobody answers at "),
+        ("withdraw", "withdraw: another process owns {state}, and nobody answers at "),
+        ("run", "run: {state} is served by another daemon; two of them would end "),
+    ],
+)
+def test_who_could_not_say_its_id_is_told_without_one(
+    word: str,
+    said: str,
+    flags: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The disk was full when it began."""
+    state = tmp_path / "state"
+    with taken(str(state)):
+        (state / "lock").write_bytes(b"")
+
+        assert main([word, *flags]) == FAILED
+
+    assert capsys.readouterr().err.startswith("lightkeeper " + said.format(state=state))
+
+
+PLACE = "/p/config.json"
+
+
+@pytest.fixture
+def daemons_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The configuration of the daemon that answers as `_told`."""
+    monkeypatch.delenv("LIGHTKEEPER_CONFIG", raising=False)
+    return [
+        *("--region", "eu-central-1", "--docker-config", PLACE),
+        *("--state-dir", str(tmp_path / "state"), "--socket", str(tmp_path / "control.sock")),
+    ]
+
+
+def _told(failure: object, place: object = None, **more: object) -> bytes:
     """What a daemon says of a login that is valid, with what failed of it."""
-    standing = {"place": "/p", "state": "failing" if place else "ok", "failure": place}
+    standing = {"place": PLACE, "state": "failing" if place else "ok", "failure": place}
     login = {
-        "login": "prod",
+        "login": "eu-central-1",
+        "region": "eu-central-1",
         "valid": True,
-        "expires": "2026-01-01T00:00:00Z",
+        "ready": not place,
+        "due": "2026-01-01T18:00:00Z",
+        "next_attempt_why": "due",
+        "remaining_seconds": 21600.0,
+        "expires": "2026-01-02T00:00:00Z",
         "failure": failure,
         "outputs": [{"places": [{"drift": None, "waits": None, "notices": []} | standing]}],
     }
-    document = {"at": "2026-01-01T12:00:00Z", "ready": True, "logins": [login]}
+    document = {"at": "2026-01-01T18:00:00Z", "ready": True, "logins": [login | more]}
     return json.dumps(document).encode() + b"\n"
 
 
-VALID = "prod: valid until 2026-01-01T00:00:00Z\n"
+VALID = "eu-central-1: valid until 2026-01-02T00:00:00Z\n"
+LATER = "2026-01-01T18:00:05Z"
+RENEWAL_FAILED = "  renewal failed, access_denied: denied\n    Allow it.\n"
 DENIED = {"reason": "access_denied", "detail": "denied", "advice": "Allow it."}
 
 
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
-        (_told(None), DONE, f"{VALID}  /p: ok\n"),
+        (_told(None), DONE, f"{VALID}  {PLACE}: ok\n"),
+        (_told(DENIED), FAILED, f"{VALID}{RENEWAL_FAILED}  {PLACE}: ok\n"),
+        (_told(DENIED, due=LATER), DONE, f"{VALID}{RENEWAL_FAILED}  {PLACE}: ok\n"),
         (
-            _told(DENIED),
+            _told(DENIED, due=LATER, remaining_seconds=21590.0),
             FAILED,
-            f"{VALID}  renewal failed, access_denied: denied\n    Allow it.\n  /p: ok\n",
+            f"{VALID}{RENEWAL_FAILED}  {PLACE}: ok\n",
+        ),
+        (
+            _told(DENIED, due=LATER, ready=False),
+            FAILED,
+            f"{VALID}{RENEWAL_FAILED}  {PLACE}: ok\n",
+        ),
+        (
+            _told(DENIED, due=LATER, next_attempt_why="refused"),
+            FAILED,
+            f"{VALID}{RENEWAL_FAILED}  {PLACE}: ok\n",
         ),
         (
             _told(None, DENIED),
             FAILED,
-            f"{VALID}  /p: failing\n    access_denied: denied\n    Allow it.\n",
+            f"{VALID}  {PLACE}: failing\n    access_denied: denied\n    Allow it.\n",
         ),
     ],
-    ids=["all is well", "a renewal failed while the login lasts", "a place failed"],
+    ids=[
+        "all is well",
+        "the renewal that is due failed",
+        "one failed that was not due",
+        "it was not due and is by now",
+        "the login has too little left",
+        "the registry refuses it",
+        "a place failed",
+    ],
 )
 def test_beside_a_daemon_it_tells_what_that_one_says(
     answer: bytes,
     status: int,
     said: str,
-    flags: list[str],
+    daemons_flags: list[str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with taken(str(tmp_path / "state")), _daemon(tmp_path / "control.sock", answer):
-        assert main(["once", *flags]) == status
+        assert main(["once", *daemons_flags]) == status
 
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr() == (said, "")
+
+
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        (["--docker-config", "/q/config.json"], "/q/config.json for eu-central-1"),
+        (
+            ["--docker-config", PLACE, "--containers-auth", "/q/auth.json"],
+            "/q/auth.json for eu-central-1",
+        ),
+        (["--region", "eu-west-1"], "the login eu-west-1 of eu-west-1"),
+    ],
+    ids=["another place", "one place more", "another login"],
+)
+def test_what_the_daemon_does_not_serve_is_not_done(
+    more: list[str],
+    missing: str,
+    daemons_flags: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its configuration was changed and not reloaded, or these are other flags."""
+    flags = daemons_flags
+    if "--docker-config" in more:
+        flags = [word for word in daemons_flags if word not in ("--docker-config", PLACE)]
+    with taken(str(tmp_path / "state")), _daemon(tmp_path / "control.sock", _told(None)):
+        assert main(["once", *flags, *more]) == FAILED
+
+    said = capsys.readouterr()
+    assert said.out == f"{VALID}  {PLACE}: ok\n"
+    assert said.err.startswith(
+        f"lightkeeper once: the daemon that owns {tmp_path}/state does not serve {missing}: reload"
+    )
 
 
 def _serving(place: Path) -> bytes:
     """What a daemon says that serves this place."""
-    return _told(None).replace(b'"/p"', json.dumps(str(place)).encode())
+    return _told(None).replace(json.dumps(PLACE).encode(), json.dumps(str(place)).encode())
 
 
 def test_a_daemon_that_has_not_taken_up_another_state_directory_is_not_worked_against(

@@ -148,7 +148,7 @@ def test_a_pipe_that_nobody_writes_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigErrors, match=r"cannot be read: Is a directory; let uid .* read it"):
+    with pytest.raises(ConfigErrors, match=r"cannot be read: Is a directory; correct the path"):
         settings.content(tmp_path)
     with pytest.raises(ConfigErrors, match="No such file or directory; make it by what"):
         settings.content(tmp_path / "missing.yaml")
@@ -226,3 +226,12 @@ def test_the_state_of_another_user_is_asked_for_as_that_user(tmp_path: Path) -> 
 
     said = f"lightkeeper withdraw --state-dir {state} --region eu-central-1 --socket /s"
     assert line == f"sudo -u {pwd.getpwuid(65534).pw_name} {said}"
+
+
+def test_dev_null_is_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where flags say all, whatever this host has in /etc."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+
+    loaded = settings.loader(Namespace(config="/dev/null"))()
+
+    assert [login.region for login in loaded.config.logins] == ["eu-central-1"]

@@ -138,7 +138,7 @@ def test_the_document_says_which_login_is_ready(
             "withdraw",
             (
                 "its entries stay where they are: `docker logout` takes one out; or withdraw with"
-                " the Lightkeeper that saved it"
+                " the Lightkeeper that saved it; then remove {state}/prod.json"
             ),
         ),
     ],
@@ -152,10 +152,40 @@ def test_a_saved_state_that_cannot_be_used_is_told(
 
     assert (
         f"lightkeeper {word}: the state of prod cannot be used (the saved state is of a newer"
-        f" Lightkeeper (format 99)): {means}\n"
+        f" Lightkeeper (format 99)): {means.format(state=file.parent / 'state')}\n"
     ) in done.stderr
     assert done.returncode == (DONE if word == "check" else FAILED)
     assert "nothing was ever delivered" not in done.stdout
+
+
+@pytest.mark.parametrize("word", ["check", "status", "once"])
+def test_what_is_no_saved_state_of_any_login_is_named_and_costs_nothing(
+    word: str, file: Path, lightsail: Simulated
+) -> None:
+    stray = file.parent / "state" / "foo.json"
+    stray.write_text("junk")
+    calls = lightsail.calls()
+
+    done = command(file.parent, lightsail.environment, word, "--config", str(file))
+
+    assert done.stderr.startswith(
+        f"lightkeeper {word}: {stray} cannot be used (the saved state is damaged); no login that is"
+        " configured is called so, and it costs nothing: remove it if nobody needs it\n"
+    )
+    assert (done.returncode, lightsail.calls()) == (DONE, calls)
+
+
+def test_withdraw_names_what_keeps_it_from_its_end(file: Path, lightsail: Simulated) -> None:
+    stray = file.parent / "state" / "foo.json"
+    stray.write_text("junk")
+    words = "withdraw", "--config", str(file)
+
+    first = command(file.parent, lightsail.environment, *words)
+    stray.unlink()
+    second = command(file.parent, lightsail.environment, *words)
+
+    assert first.stderr.endswith(f"; then remove {stray}\n")
+    assert (first.returncode, second.returncode) == (FAILED, DONE)
 
 
 @pytest.mark.parametrize("word", ["check", "status"])

@@ -56,8 +56,15 @@ def test_every_value_knows_its_key_and_line() -> None:
 @pytest.mark.parametrize(
     "document", ["", "\n", "# nothing\n", "---\n", "--- # nothing\n\n", "\ufeff"]
 )
-def test_a_file_without_any_value_is_an_empty_mapping(document: str) -> None:
-    assert parsed(document).entries == {}
+def test_a_file_without_any_value_is_refused(document: str) -> None:
+    """Somebody may be writing it anew, or had no room to: no login is dropped for that."""
+    assert refusal(document.encode()) == (
+        "c.yaml:1: holds nothing; expected logins: and the like, or {} where flags say all"
+    )
+
+
+def test_a_file_may_say_that_it_says_nothing() -> None:
+    assert parsed("{}").entries == {}
 
 
 def test_an_anchor_stands_for_its_value() -> None:
@@ -106,16 +113,29 @@ TOO_MUCH = f"is nested or repeated too much; {EXPECTED}"
 NO_TEXT = "holds a character that no text file holds; expected YAML"
 NO_MAPPING = "is not a mapping; expected logins: and the like"
 
-TWO = "expected a single document in the stream in line 1"
+TWO = "expected a single document in the stream"
 
 UNREADABLE = [
     (
         b"a:\n- [b",
-        "2: is not YAML: while parsing a flow sequence in line 2, did not find expected ',' or ']'",
+        "2: is not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
     ),
     (
-        b"a:\n- b\nc",
-        "3: is not YAML: while scanning a simple key in line 3, could not find expected ':'",
+        b"a: 1\nb: [c\nd: 1\n",
+        "2: is not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
+    ),
+    (b"a: [\n", "1: is not YAML: while parsing a flow node, did not find expected node content"),
+    (
+        b"a: 'b\nc: 1",
+        "1: is not YAML: while scanning a quoted scalar, found unexpected end of stream",
+    ),
+    (
+        b"a: 1\n- b\n",
+        "2: is not YAML: while parsing a block mapping, did not find expected key",
+    ),
+    (
+        b"a:\n- b\nc\n\n",
+        "3: is not YAML: while scanning a simple key, could not find expected ':'",
     ),
     (b"a: b: c", "1: is not YAML: mapping values are not allowed in this context"),
     (b"a: *hunter2", "1: is not YAML: found undefined alias"),
@@ -147,7 +167,7 @@ def test_a_file_that_cannot_be_looked_into_is_said_with_its_line(
 
 
 def test_a_file_of_the_largest_size_is_read() -> None:
-    assert parsed("#" * MAX_BYTES).entries == {}
+    assert parsed("{}" + "#" * (MAX_BYTES - 2)).entries == {}
 
 
 @pytest.mark.parametrize("opening", ["[", "- ", "{a: ", "? "])

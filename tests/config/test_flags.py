@@ -108,7 +108,7 @@ def test_nothing_at_all_is_a_login_of_what_aws_says() -> None:
     assert [login.name for login in made.logins] == ["eu-west-1"]
 
 
-@pytest.mark.parametrize("document", [None, "", "web: {listen: none}\n"])
+@pytest.mark.parametrize("document", [None, "{}", "web: {listen: none}\n"])
 def test_without_logins_and_without_a_region_it_is_said_what_to_set(document: str | None) -> None:
     assert refusal(document) == (
         "region: is missing; set it here, with --region, in AWS_REGION or in the AWS profile"

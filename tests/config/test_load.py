@@ -380,7 +380,7 @@ load(document={document!r}, filename="f", flags={{}}, environ={{}}, host=host)
 """
 
 
-@pytest.mark.parametrize(("document", "reads_yaml"), [(None, False), (b"", True)])
+@pytest.mark.parametrize(("document", "reads_yaml"), [(None, False), (b"{}", True)])
 def test_flags_alone_need_no_yaml_and_nothing_needs_what_calls(
     document: bytes | None,
     reads_yaml: bool,  # noqa: FBT001

@@ -90,6 +90,16 @@ def test_a_wrong_configuration_changes_nothing_and_is_said(configured: Configure
     assert configured.running.metric(SUCCESSFUL) == 1
 
 
+def test_a_file_that_was_emptied_changes_nothing_and_is_said(configured: Configured) -> None:
+    """An editor or a full disk did it: nobody wants to lose every login for that."""
+    configured.file.write_text("")
+
+    rejected = configured.reload("config_rejected")
+
+    assert f"{configured.file}:1: holds nothing; " in str(rejected["problems"])
+    assert configured.running.get("/readyz")[0] == 200
+
+
 def test_a_login_that_is_gone_leaves_no_series_and_its_entries_are_told(
     configured: Configured,
 ) -> None:

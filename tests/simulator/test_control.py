@@ -104,7 +104,7 @@ async def test_a_fault_is_ordered_for_another_endpoint(
         ({"name": "ThrottlingExeption"}, "did you mean ThrottlingException?"),
         ({"name": "html", "times": 0}, "times is 1 to"),
         ({"name": "html", "times": True}, "a whole number"),
-        ({"name": "html", "at": "nowhere"}, "nowhere"),
+        ({"name": "html", "at": "nowhere"}, 'at is "lightsail", "registry", "sts", '),
         ({"name": "html", "at": "connection"}, "cannot strike a connection"),
         ({"name": "html", "often": 3}, "not known: often"),
         ({"times": 3}, "name is a text"),
@@ -219,9 +219,24 @@ async def test_a_stray_web_page_cannot_post(simulator: Simulator, control: Contr
     assert simulator.account.service_present
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff"])
-async def test_a_body_that_is_no_object_is_refused(control: Control, body: bytes) -> None:
+NO_JSON = "the body is not JSON: "
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", NO_JSON),
+        (b"{", NO_JSON),
+        (b"\xff", NO_JSON),
+        (b"[" * 100_000, NO_JSON),
+        (b"[]", "the body is not a JSON object"),
+    ],
+    ids=["nothing", "half", "bytes", "deep", "list"],
+)
+async def test_a_body_that_is_no_object_is_refused(
+    control: Control, body: bytes, said: str
+) -> None:
     status, refusal = await control.post_raw(body, "application/json")
 
     assert status == 400
-    assert refusal["error"]
+    assert refusal["error"].startswith(said)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from lightkeeper.ports import Stat
@@ -15,6 +17,7 @@ _RENAME_NOREPLACE: Final = 1
 _RENAME_EXCHANGE: Final = 2
 _AT_EACCESS: Final = 0x200
 _PIECE: Final = 1 << 16
+_OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 _KEPT_ATTRIBUTES: Final = ("user.", "system.posix_acl_access")
 
 
@@ -149,6 +152,20 @@ class Posix:
         if self._renameat2(directory, names[0], directory, names[1], flag) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), old, None, new)
+
+
+def mount_points() -> frozenset[str]:
+    """Where this process has something mounted; nothing where that is not told."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    points = (line.split()[4] for line in lines)
+    return frozenset(os.fsdecode(_OCTAL.sub(_byte, point)) for point in points)
+
+
+def _byte(octal: re.Match[bytes]) -> bytes:
+    return bytes([int(octal[1], 8)])
 
 
 def _stat(found: os.stat_result) -> Stat:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
 from lightkeeper.files import Files
-from lightkeeper.paths import Paths, outcome, told
+from lightkeeper.paths import NotYet, Paths, outcome, told
 from lightkeeper.ports import Failed, Fs, Workers
 
 _VERSION: Final = 1
@@ -104,6 +104,10 @@ class StateDir:
         """Keep nothing of `login`: once this is told, not even a power cut brings it back."""
         return outcome(partial(self._remove, login))
 
+    def obstacle(self, logins: Iterable[LoginName]) -> Failed | None:
+        """What would keep us from owning the directory, or saving these; it writes nothing."""
+        return outcome(partial(self._probe, [self._path_of(login) for login in logins]))
+
     def sweep(self) -> None:
         """Remove what a crash left of any save; for whoever owns the directory."""
         with suppress(FileFailure):
@@ -148,6 +152,15 @@ class StateDir:
     def _write(self, login: LoginName, data: bytes) -> None:
         file = self._paths.make(self._path_of(login))
         self._files.replace(file, lambda before: None if before == data else data)
+
+    def _probe(self, paths: Iterable[str]) -> None:
+        lock = f"{self.path}/{_LOCK}"
+        with suppress(NotYet):
+            for path in (lock, *paths):
+                if (file := self._paths.find(path)) is not None:
+                    self._files.probe(file, in_place=path == lock)
+                else:
+                    self._files.probe_dir(self._paths.deepest(path))
 
     def _remove(self, login: LoginName) -> None:
         if (file := self._paths.find(self._path_of(login))) is not None:

@@ -1,6 +1,7 @@
 """Validate the configuration and show the plan: which login would renew when, and what is written.
 
-Writes nothing and asks nobody, unless with --online, which asks AWS who each login is.
+Writes nothing and asks nobody, unless with --online, which asks AWS who each login is. Status 1 if
+something is found that a write would fail of.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 from lightkeeper.cli import settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
 from lightkeeper.cli.standing import WHY, noticed, places
-from lightkeeper.cli.words import print_table
+from lightkeeper.cli.words import cannot, print_table
 from lightkeeper.config.problem import ConfigErrors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lightkeeper.config.load import Loaded
+    from lightkeeper.config.model import Config
 
 Document = dict[str, Any]
 
@@ -43,18 +47,58 @@ def run(args: argparse.Namespace) -> int:
     document = store.document(args, "check", loaded.config)
     if document is None:
         return FAILED
-    rows = [row for login in document["logins"] for row in _rows(login, document["at"])]
+    shown = [place for login in document["logins"] for place in places(login)]
+    obstacles = _obstacles(shown, loaded.config)
+    rows = [row for login in document["logins"] for row in _rows(login, document["at"], obstacles)]
     print_table(["login", "region", "renews", "place", "what would be written"], rows)
-    for place in (place for login in document["logins"] for place in places(login)):
+    failing = [(place["place"], one) for place in shown if (one := _obstacle(place, obstacles))]
+    for path, advice in dict.fromkeys((path, one["advice"]) for path, one in failing):
+        sys.stdout.write(f"{path}: {advice}\n")
+    for place in shown:
         for line in noticed(place):
             sys.stdout.write(f"{place['place']}: {line.text}\n")
-    return _prove(loaded) if args.online else DONE
+    status = FAILED if _is_closed(loaded.config) or failing else DONE
+    return max(status, _prove(loaded)) if args.online else status
 
 
-def _rows(login: Document, at: str) -> list[list[str]]:
+def _obstacles(shown: Iterable[Document], config: Config) -> dict[str, Document]:
+    """What keeps anybody here from writing a file, now or when the next login comes, by place."""
+    from lightkeeper import app
+    from lightkeeper.core.reasons import DELIVERY, Reason
+
+    failing: dict[str, Document] = {
+        place["place"]: place["failure"]
+        for place in shown
+        # That one is of a login, and of no other that has the same file.
+        if place["failure"] and place["failure"]["reason"] != Reason.CONFLICT
+    }
+    return failing | {
+        path: {"reason": one.reason, "detail": one.detail, "advice": DELIVERY[one.reason].advice}
+        for path, one in app.obstacles(config, failing).items()
+    }
+
+
+def _obstacle(place: Document, obstacles: Mapping[str, Document]) -> Document | None:
+    """What keeps us from writing this login's entry there."""
+    return place["failure"] or obstacles.get(place["place"])
+
+
+def _is_closed(config: Config) -> bool:
+    """Whether no state could be saved, which is said then."""
+    from lightkeeper import app
+
+    if failure := app.unsavable(config):
+        cannot("check", f"the state directory cannot be used: {store.said(failure)}")
+    return failure is not None
+
+
+def _rows(login: Document, at: str, obstacles: Mapping[str, Document]) -> list[list[str]]:
     when = _when(login, at)
     return [
-        [login["login"], login["region"], when, place["place"], _write(login, place)]
+        [
+            *(login["login"], login["region"], when, place["place"]),
+            _write(login, place, _obstacle(place, obstacles)),
+        ]
         for place in places(login)
     ]
 
@@ -71,9 +115,11 @@ def _when(login: Document, at: str) -> str:
     return f"{attempt}: {why}"
 
 
-def _write(login: Document, place: Document) -> str:
-    if failure := place["failure"]:
-        return f"nothing: {failure['reason']}: {failure['detail']}"
+def _write(login: Document, place: Document, obstacle: Document | None) -> str:
+    if obstacle:
+        why = f"{obstacle['reason']}: {obstacle['detail']}"
+        until = "it is current, and the next would fail: " if place["state"] == "ok" else ""
+        return f"nothing: {until}{why}"
     if place["pending"]:
         return f"nothing yet: {place['pending']}"
     if not login["valid"]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.standing import about, places
+from lightkeeper.cli.standing import about, is_wanted, places
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.core import policy
@@ -57,7 +57,16 @@ def run(args: argparse.Namespace) -> int:
     except FileFailure as exc:
         cannot("once", f"the state directory cannot be used: {store.said(exc)}")
         return FAILED
-    return _told(document)
+    status = _told(document)
+    if not (missing := _named(_unserved(document, loaded.config))):
+        return status
+    cannot(
+        "once",
+        f"the daemon that owns {loaded.config.state_dir} does not serve {missing}: reload it if its"
+        " configuration was changed, restart it with the same flags, or give this run a --state-dir"
+        " of its own",
+    )
+    return FAILED
 
 
 def _run(args: argparse.Namespace, config: Config) -> Document:
@@ -70,7 +79,7 @@ def _run(args: argparse.Namespace, config: Config) -> Document:
     from lightkeeper.telemetry.recorder import FactRecorder
 
     logs.configure(config.log.format, config.log.level, sys.stderr)
-    unreadable = store.unreadable("once", "it costs one call")
+    unreadable = store.unreadable("once", config)
     left = partial(_left, args, config)
     waited = timedelta(0)
     while True:
@@ -122,10 +131,24 @@ def _owned(config: Config, owner: StateDirTakenError) -> str:
     if owner.ends_soon:
         waited = f"{policy.SETTLE.total_seconds():.0f} s"
         return f"another `once` (process {owner}) works in {config.state_dir}, for {waited} now"
-    return (
-        f"process {owner} owns {config.state_dir}, and nobody answers at {config.socket}; name its"
-        " socket with --socket, or wait until it ends"
-    )
+    return store.owned(config, owner)
+
+
+def _unserved(document: Document, config: Config) -> list[str]:
+    """What is configured and not in the document: a daemon's own configuration may be another."""
+    served = {
+        (login["login"], login["region"]): {place["place"] for place in places(login)}
+        for login in document["logins"]
+    }
+    missing = []
+    for login in config.logins:
+        known = served.get((login.name, login.region))
+        paths = [str(output.path) for output in login.outputs]
+        if known is None:
+            missing.append(f"the login {login.name} of {login.region}")
+        else:
+            missing += [f"{path} for {login.name}" for path in paths if path not in known]
+    return missing
 
 
 def _told(document: Document) -> int:
@@ -133,7 +156,9 @@ def _told(document: Document) -> int:
     well = bool(document["logins"])
     for login in document["logins"]:
         failure = login["failure"]
-        well = well and login["valid"] and not failure
+        # What failed before its time is tried again when it is due; until then the login is good.
+        is_good = login["ready"] and not is_wanted(login)
+        well = well and login["valid"] and (is_good or not failure)
         if not login["valid"]:
             # An earlier process may have died in its attempt: the floor after that holds too.
             waits = f"{login['sentence']}; the next attempt may begin at {login['next_attempt']}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from lightkeeper.cli import asking, settings
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         for line in asking.ask_meant(args, request):
             (waiting.add if "waits_seconds" in line else waiting.discard)(line.get("login"))
-            status = FAILED if "reason" in line else status
+            status = FAILED if "reason" in line or line.get("failing") else status
             _print(line)
     except ConfigErrors as exc:
         settings.complain(exc)
@@ -45,13 +46,16 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def _print(line: dict[str, object]) -> None:
+def _print(line: dict[str, Any]) -> None:
     match line:
         case {"login": login, "waits_seconds": float() | int() as seconds}:
             when = f"in {seconds:.0f} s, when the floor allows" if seconds > 0 else "now"
             sys.stdout.write(f"{login}: renews {when}\n")
         case {"login": login, "expires": expires}:
             sys.stdout.write(f"{login}: renewed, expires {expires}\n")
+            for one in line.get("failing", ()):
+                sys.stdout.write(f"  {one['place']}: {one['reason']}: {one['detail']}\n")
+                sys.stdout.write(f"    {one['advice']}\n")
         case {"login": login, "reason": reason, "detail": detail, "advice": advice}:
             sys.stdout.write(f"{login}: failed, {reason}: {detail}\n  {advice}\n")
         case _:

@@ -40,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
         withdrawal = partial(settings.whole, args, config, "withdraw")
         asyncio.run(app.run(loaded, load=load, log=sys.stdout, withdrawal=withdrawal))
     except StateDirTakenError as exc:
+        known = f" (process {exc})" if str(exc) else ""
         return _cannot(
-            f"{config.state_dir} is served by another daemon (process {exc}); two of them would end"
-            " each other's logins: stop that one, or give this one a --state-dir of its own"
+            f"{config.state_dir} is served by another daemon{known}; two of them would end each"
+            " other's logins: stop that one, or give this one a --state-dir of its own"
         )
     except ControlSocketTakenError as exc:
         return _cannot(f"another daemon answers at {exc}; give this one a --socket of its own")

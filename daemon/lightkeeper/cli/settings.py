@@ -109,7 +109,7 @@ def _document(flags: Flags) -> tuple[bytes | None, str]:
     """What the file holds, and its name; None and nothing where there is none."""
     named = flags.get("config")
     path = config_file(named if isinstance(named, str) else None, os.environ, may_be_there)
-    if path is None:
+    if path is None or str(path) == os.devnull:
         return None, ""
     return content(path), str(path)
 
@@ -129,8 +129,10 @@ def content(path: Path, patience: timedelta = _PATIENCE) -> bytes:
     try:
         found = in_time(read, patience)
     except OSError as exc:
-        why, advice = exc.strerror, f"let uid {os.geteuid()} read it"
-        if isinstance(exc, FileNotFoundError):
+        why, advice = exc.strerror, "correct the path"
+        if isinstance(exc, PermissionError):
+            advice = f"let uid {os.geteuid()} read it"
+        elif isinstance(exc, FileNotFoundError):
             advice = "make it by what `lightkeeper schema --example` prints"
     else:
         if isinstance(found, bytes):

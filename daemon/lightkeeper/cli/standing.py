@@ -6,6 +6,7 @@ On a terminal and elsewhere they are the same; what they are painted with is `pa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from enum import Enum, auto, unique
 from typing import Any, Final, NamedTuple
 
@@ -75,6 +76,18 @@ def lines(login: Mapping[str, Any]) -> Iterator[Line]:
 def attempt(login: Mapping[str, Any]) -> str:
     """When the next attempt begins, and why."""
     return f"next attempt {login['next_attempt']}: {WHY[login['next_attempt_why']]}"
+
+
+def is_wanted(login: Mapping[str, Any]) -> bool:
+    """Whether a renewal is wanted now, be it that a wait keeps it from being tried.
+
+    What is left is counted by the clock that says when one is due; of its instants the document
+    tells no parts of a second.
+    """
+    if login["next_attempt_why"] != "due":
+        return True
+    left = timedelta(seconds=login["remaining_seconds"] - 1)
+    return datetime.fromisoformat(login["expires"]) - datetime.fromisoformat(login["due"]) >= left
 
 
 def places(login: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

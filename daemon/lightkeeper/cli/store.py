@@ -11,9 +11,11 @@ from lightkeeper.cli import settings
 from lightkeeper.cli.words import cannot
 
 if TYPE_CHECKING:
+    from lightkeeper.adapters.state_dir import StateDirTakenError
     from lightkeeper.config.model import Config
     from lightkeeper.core.facts import LoginName
     from lightkeeper.core.file_failure import FileFailure
+    from lightkeeper.ports import Failed
 
 
 def is_for_its_user(args: argparse.Namespace, command: str, config: Config) -> bool:
@@ -21,8 +23,8 @@ def is_for_its_user(args: argparse.Namespace, command: str, config: Config) -> b
     owner = settings.owner_of(str(config.state_dir))
     if os.geteuid() != 0 or not owner:
         return False
-    names = getattr(args, "logins", [])
-    line = settings.whole(args, config, command, *names)
+    asked = ["--online"] if getattr(args, "online", False) else []
+    line = settings.whole(args, config, command, *getattr(args, "logins", []), *asked)
     cannot(command, f"{config.state_dir} belongs to another user; run it as that one: {line}")
     return True
 
@@ -36,23 +38,45 @@ def document(args: argparse.Namespace, command: str, config: Config) -> dict[str
     from lightkeeper.core.status import as_document
 
     try:
-        return as_document(app.stored(config, unreadable(command, "it costs one call")))
+        return as_document(app.stored(config, unreadable(command, config)))
     except FileFailure as exc:
         cannot(command, f"the state directory cannot be read: {said(exc)}")
         return None
 
 
-def said(failure: FileFailure) -> str:
+def said(failure: FileFailure | Failed) -> str:
     """What keeps the state directory from being used, and what to do."""
     from lightkeeper.core.reasons import STORE
 
     return f"{failure.detail}\n  {STORE[failure.reason].advice}"
 
 
-def unreadable(command: str, means: str) -> Callable[[LoginName, str], None]:
+def unreadable(command: str, config: Config) -> Callable[[LoginName, str], None]:
     """What says that a saved state cannot be used, and what that means."""
+    configured = {login.name for login in config.logins}
 
     def say(login: LoginName, detail: str) -> None:
-        cannot(command, f"the state of {login} cannot be used ({detail}): {means}")
+        if login in configured:
+            cannot(command, f"the state of {login} cannot be used ({detail}): it costs one call")
+        else:
+            cannot(
+                command,
+                f"{file_of(config, login)} cannot be used ({detail}); no login that is configured"
+                " is called so, and it costs nothing: remove it if nobody needs it",
+            )
 
     return say
+
+
+def file_of(config: Config, login: str) -> str:
+    """Where the state of a login is saved."""
+    return f"{config.state_dir}/{login}.json"
+
+
+def owned(config: Config, owner: StateDirTakenError) -> str:
+    """Who owns the state directory and cannot be asked; on a full disk it could not say its id."""
+    who = f"process {owner}" if str(owner) else "another process"
+    return (
+        f"{who} owns {config.state_dir}, and nobody answers at {config.socket}; name its socket"
+        " with --socket, or wait until it ends"
+    )

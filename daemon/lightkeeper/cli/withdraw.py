@@ -59,11 +59,7 @@ def run(args: argparse.Namespace) -> int:
         with _alone(config, beside_a_daemon=served is not None):
             return _take_out(config, args.logins, served or {})
     except StateDirTakenError as exc:
-        cannot(
-            "withdraw",
-            f"process {exc} owns {config.state_dir}, and nobody answers at {config.socket}; name"
-            " its socket with --socket, or wait until it ends",
-        )
+        cannot("withdraw", store.owned(config, exc))
     except FileFailure as exc:
         cannot("withdraw", f"the state directory cannot be used: {store.said(exc)}")
     return FAILED
@@ -88,9 +84,12 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str
 
     # Whoever reads this may go before the work is done.
     every = tuple(app.withdraw(config, names, served, unreadable))
-    say = store.unreadable("withdraw", _STAYS)
     for login, detail in lost.items():
-        say(login, detail)
+        file = store.file_of(config, login)
+        cannot(
+            "withdraw",
+            f"the state of {login} cannot be used ({detail}): {_STAYS}; then remove {file}",
+        )
     told = [one for one in every if one.failure or one.was_there or one.login not in served]
     for one in told:
         sys.stdout.write(f"{one.login}: {_outcome(one, config)}\n")

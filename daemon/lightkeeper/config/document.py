@@ -21,6 +21,7 @@ MAX_BYTES: Final = 1 << 20
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 16
 _EXPECTED: Final = "expected what `lightkeeper schema --example` shows"
+_EMPTY: Final = "holds nothing; expected logins: and the like, or {} where flags say all"
 _TOO_DEEP: Final = f"is nested or repeated too much; {_EXPECTED}"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
@@ -37,14 +38,18 @@ _STRAY: Final = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
     "|\r(?!\n)"
 )
+_ENDED: Final = "found unexpected end of stream"
+_CLOSED_LATER: Final = ("flow sequence", "flow mapping", "simple key")
+"""What YAML reads when it misses the end of what began lines before."""
 _QUOTED: Final = re.compile(r"'[^' ]{2,}'")
 
 
 def parse(document: bytes, file: str, problems: list[Problem]) -> Keys:
-    """The file as a tree; a file without any value is an empty one.
+    """The file as a tree.
 
     Duplicate keys go to `problems`. `ConfigErrors` with these and one more if it is no YAML or no
-    mapping, since nothing else can be said of it then.
+    mapping, since nothing else can be said of it then. So is a file without any value: whoever
+    writes it anew leaves it like that for a moment, and a full disk for longer.
     """
     try:
         return _Builder(problems).root(_composed(document), Where(file, 1))
@@ -69,7 +74,7 @@ def _composed(document: bytes) -> yaml.Node | None:
     try:
         return yaml.compose(text, _LOADER)
     except yaml.MarkedYAMLError as exc:
-        raise _NotReadableError(_line(exc.problem_mark), _complaint(exc)) from None
+        raise _NotReadableError(_line(_mark(exc)), _complaint(exc)) from None
     except RecursionError:
         raise _NotReadableError(1, _TOO_DEEP) from None
 
@@ -87,9 +92,15 @@ def _line(mark: yaml.Mark | None) -> int:
     return mark.line + 1 if mark else 1
 
 
+def _mark(exc: yaml.MarkedYAMLError) -> yaml.Mark | None:
+    """Where the mistake is: what is not closed is missed lines behind the one where it begins."""
+    is_open = exc.problem == _ENDED or (exc.context or "").endswith(_CLOSED_LATER)
+    return exc.context_mark if is_open and exc.context_mark else exc.problem_mark
+
+
 def _complaint(exc: yaml.MarkedYAMLError) -> str:
     """What the parser says, without the words that it quotes: they may be part of a secret."""
-    context = f"{exc.context} in line {_line(exc.context_mark)}, " if exc.context else ""
+    context = f"{exc.context}, " if exc.context else ""
     return "is not YAML: " + _QUOTED.sub("...", f"{context}{exc.problem}")
 
 
@@ -102,7 +113,7 @@ class _Builder:
 
     def root(self, node: yaml.Node | None, where: Where) -> Keys:
         if node is None or node.value == "":
-            return Keys(where, {})
+            raise _NotReadableError(1, _EMPTY)
         if not isinstance(node, yaml.MappingNode):
             line = _line(node.start_mark)
             raise _NotReadableError(line, "is not a mapping; expected logins: and the like")

@@ -206,11 +206,12 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             " the directory to ReadWritePaths."
         ),
         Reason.NO_SPACE: Failing(
-            advice="The file system is full or over quota; make room, the old file is untouched."
+            advice="The file system is full or over quota; make room, what was there before is"
+            " untouched."
         ),
         Reason.IO_ERROR: Failing(
-            advice="The disk or network file system failed; check the kernel log, the old file is"
-            " untouched.",
+            advice="The disk or network file system failed; check the kernel log, what was there"
+            " before is untouched.",
             passes=True,
         ),
         Reason.TIMEOUT: Failing(

@@ -17,6 +17,7 @@ from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.state import Known, LeftPlace, LoginState, leave
 
+_YEARS: Final = range(1970, 9900)
 _CENTURY: Final = timedelta(days=36525)
 
 
@@ -229,7 +230,7 @@ def _check_reckonable(
 ) -> None:
     """`ValueError` for what can be written down and not be reckoned with."""
     for at in instants:
-        if at is not None and (at.tzinfo is None or not 1970 <= at.year < 9900):
+        if at is not None and (at.tzinfo is None or at.year not in _YEARS):
             msg = f"{at.isoformat()} is no instant of ours"
             raise ValueError(msg)
     if any(boot is not None and abs(boot) > _CENTURY for boot in boots):

@@ -63,9 +63,12 @@ def sentence(login: LoginReport) -> str:
         day = "%Y-%m-%d " if login.remaining >= timedelta(days=1) else ""
         until = f"{login.expires_at:{day}%H:%MZ} ({span(login.remaining)})"
         said = f"without another renewal the login lasts until {until}"
-        if login.is_refused:
-            return f"{said}, but the registry refuses it: another caller seems to end our logins"
-        return said
+        if not login.is_refused:
+            return said
+        said = f"{said}, but the registry refuses it"
+        # Once proves nothing: it may have lost its logins.
+        is_again = login.failure is not None and login.failure.reason is Reason.SUPERSEDED
+        return f"{said} again: another caller seems to end our logins" if is_again else said
     if login.expires_at is not None:
         return f"the login expired at {login.expires_at:%Y-%m-%d %H:%MZ}"
     return "no login has come yet"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from lightkeeper.simulator.account import Account
-from lightkeeper.simulator.settings import Throttle, Validity
+from lightkeeper.simulator.settings import Throttle, Validity, word_of
 
 Json = dict[str, Any]
 Change = Callable[[], None]
@@ -56,7 +56,7 @@ def _clock_offset(account: Account, value: object) -> Change:
 
 
 def _validity(account: Account, value: object) -> Change:
-    validity = Validity(str(value))
+    validity = word_of(Validity, "validity", value)
     return lambda: setattr(account.credentials, "validity", validity)
 
 

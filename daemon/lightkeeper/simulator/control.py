@@ -28,6 +28,7 @@ from lightkeeper.simulator.account import Account
 from lightkeeper.simulator.changes import Json, change, current
 from lightkeeper.simulator.faults import FAULTS, Script
 from lightkeeper.simulator.requests import Endpoint, Requests
+from lightkeeper.simulator.settings import word_of
 
 PREFIX: Final = "/_simulator/"
 
@@ -57,7 +58,11 @@ async def _wanted(request: web.BaseRequest) -> Json:
     if request.content_type != "application/json":
         message = "Content-Type is not application/json"
         raise ValueError(message)
-    wanted = json.loads(await request.read())
+    try:
+        wanted = json.loads(await request.read())
+    except (ValueError, RecursionError) as exc:
+        message = f"the body is not JSON: {exc}"
+        raise ValueError(message) from exc
     if not isinstance(wanted, dict):
         message = "the body is not a JSON object"
         raise TypeError(message)
@@ -105,7 +110,8 @@ def _add_fault(desk: Desk, wanted: Json) -> Json:
     if not isinstance(name, str) or type(times) is not int:
         message = "name is a text, and times a whole number"
         raise TypeError(message)
-    desk.script.add(name, times=times, at=Endpoint(wanted.get("at", Endpoint.LIGHTSAIL)))
+    at = word_of(Endpoint, "at", wanted.get("at", Endpoint.LIGHTSAIL))
+    desk.script.add(name, times=times, at=at)
     return _waiting(desk)
 
 

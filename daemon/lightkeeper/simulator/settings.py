@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 ACCESS_KEY_ID: Final = "AKIASIMULATEDKEY0001"
 SECRET_ACCESS_KEY: Final = "simulated-" + "0" * 30
@@ -14,6 +14,18 @@ SECRET_ACCESS_KEY: Final = "simulated-" + "0" * 30
 
 class SetupError(Exception):
     """The simulator cannot start as it was asked to; the message says what to do."""
+
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def word_of(kind: type[Word], name: str, value: object) -> Word:
+    """The member of `kind` that a text says; else `ValueError` with all of them."""
+    if isinstance(value, str) and value in list(kind):
+        return kind(value)
+    *others, last = (f'"{one.value}"' for one in kind)
+    message = f"{name} is {', '.join(others)} or {last}"
+    raise ValueError(message)
 
 
 @unique

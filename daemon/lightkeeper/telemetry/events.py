@@ -266,8 +266,8 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
     ),
     "state_unreadable": OwnEvent(
         "warning",
-        "the saved state cannot be used, which costs one call: {detail}",
-        "A saved state cannot be used; its login costs one call.",
+        "the saved state cannot be used, and a login of that name starts anew: {detail}",
+        "A saved state cannot be used; a login of that name costs one call.",
     ),
     "lines_lost": OwnEvent(
         "warning",
