@@ -26,10 +26,13 @@ class Noting(Inline):
     def __init__(self) -> None:
         self.names = list[str]()
         self.hung = frozenset[str]()
+        self.held = list[Callable[[], object]]()
+        """What hangs, for the test to do in its own time."""
 
     async def run(self, name: str, work: Callable[[], T], deadline: timedelta) -> T | Failed:
         self.names.append(name)
         if name in self.hung:
+            self.held.append(work)
             await asyncio.Event().wait()
         return await super().run(name, work, deadline)
 
@@ -233,3 +236,12 @@ async def test_after_a_queue_that_overflowed_all_is_armed_anew(file: Path) -> No
         await look_at(watch, file)
 
         assert workers.names.count(f"watch:{file}") == 2
+
+
+async def test_what_is_still_being_armed_at_the_end_fails_of_nothing(file: Path) -> None:
+    async with watching() as (watch, listener, workers):
+        workers.hung = frozenset({f"watch:{file}"})
+        await look_at(watch, file)
+
+    assert [work() for work in workers.held] == [""]
+    assert listener.blind == []

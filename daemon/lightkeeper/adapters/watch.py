@@ -75,15 +75,16 @@ class InotifyWatch:
         except OSError as exc:
             self._blind(os.strerror(exc.errno or 0))
             return
+        table = _Table(inotify)
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._watching = _Watching(_Table(inotify), tasks)
+                self._watching = _Watching(table, tasks)
                 self.look_at(self._paths)
                 while True:
                     self._hear(self._watching, await inotify.get())
         finally:
             self._watching = None
-            inotify.close()
+            table.close()
 
     def look_at(self, paths: Iterable[str]) -> None:
         """Watch these files from now on, and no others; called again, it mends what was lost.
@@ -168,6 +169,12 @@ class _Table:
         self._arms: dict[str, frozenset[tuple[int, str]]] = {}
         self._at_work = set[object]()
         """Of each path that is being armed, for however long."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Watch nothing any more; a worker may still be about to."""
+        self._is_closed = True
+        self._inotify.close()
 
     def has(self, path: str, end: object) -> bool:
         """Whether a path that leads there is armed."""
@@ -226,6 +233,10 @@ class _Table:
                 self._arm_way(Path(name), path, arms)
         except OSError as exc:
             return f"{Path(name).parent}: {os.strerror(exc.errno or 0)}"
+        except ValueError:
+            if not self._is_closed:
+                raise
+            return ""
         else:
             self._ends[path] = end
             return ""
