@@ -1,0 +1,121 @@
+"""The port to a Kubernetes cluster: what its API server is asked for, in values of our own.
+
+Every call ends in a value within its own deadline; none raises for what a network or a server does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from lightkeeper.ports import Failed
+
+
+class SecretSeen(Struct, frozen=True, kw_only=True, eq=False):
+    """A Secret as the API server has it; printed, it shows nothing of its content."""
+
+    __repr__ = object.__repr__
+
+    uid: str
+    version: str
+    """`resourceVersion`: the same one means that nothing has changed."""
+    type: str
+    data: Mapping[str, bytes]
+    """Decoded."""
+    managers: Mapping[str, str]
+    """Of each key of `data` that another field manager than ours owns: which one."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    is_immutable: bool
+
+
+class Stale(Struct, frozen=True):
+    """Nothing was written: the object is another than the one that `version` names."""
+
+
+class Managed(Struct, frozen=True):
+    """Nothing was written: other field managers own what would change."""
+
+    managers: tuple[str, ...]
+
+
+class NamespaceSeen(Struct, frozen=True, kw_only=True):
+    """A namespace that is there."""
+
+    name: str
+    labels: Mapping[str, str]
+    is_ending: bool
+    """Whether it is being deleted: nothing new can be made in it."""
+
+
+class NamespaceGone(Struct, frozen=True):
+    """A namespace is deleted, or no longer what the selector asks for."""
+
+    name: str
+
+
+class Listed(Struct, frozen=True):
+    """Every namespace there is: what is not among them is gone. Begins each watch."""
+
+    namespaces: tuple[NamespaceSeen, ...]
+
+
+class LeaseSeen(Struct, frozen=True, kw_only=True):
+    """A Lease, as leader election writes it."""
+
+    version: str
+    holder: str
+    """Empty if it was released."""
+    duration_seconds: int
+    acquired_at: datetime | None
+    renewed_at: datetime | None
+    transitions: int
+
+
+class Cluster(Protocol):
+    """The API server of one cluster, as one identity."""
+
+    async def read_secret(self, namespace: str, name: str) -> SecretSeen | Failed | None:
+        """The Secret; None if there is none."""
+        ...
+
+    async def apply_secret(
+        self, namespace: str, manifest: Mapping[str, object], *, force: bool, dry_run: bool = False
+    ) -> SecretSeen | Stale | Managed | Failed:
+        """Server-side apply, as field manager `lightkeeper`.
+
+        `manifest` is the whole of what we manage in it. With `metadata.resourceVersion` it is
+        applied to that version only; with `force` what others own is taken over. `dry_run` proves
+        that it could be done, and writes nothing.
+        """
+        ...
+
+    async def delete_secret(self, namespace: str, name: str, uid: str) -> Failed | None:
+        """Delete the Secret if it is still that one; it may be gone already."""
+        ...
+
+    def watch_namespaces(
+        self, selector: str
+    ) -> AsyncIterator[Listed | NamespaceSeen | NamespaceGone | Failed]:
+        """What there is, then what changes, for as long as it is asked.
+
+        After a `Failed` it tries again by itself, with a back-off, and begins with a list.
+        """
+        ...
+
+    async def read_lease(self, namespace: str, name: str) -> LeaseSeen | Failed | None:
+        """The Lease; None if there is none."""
+        ...
+
+    async def write_lease(
+        self, namespace: str, name: str, lease: LeaseSeen
+    ) -> LeaseSeen | Stale | Failed:
+        """Create the Lease if `lease` has no version, else replace that version of it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
