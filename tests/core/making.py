@@ -6,7 +6,6 @@ Time begins at `NOON`, where the boot clock shows `BOOT` and the server's clock 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -18,6 +17,7 @@ from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.place import PlaceState
+from lightkeeper.core.places import Places
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
@@ -75,7 +75,7 @@ SECOND_ONE = a_credential("simulated-2", issued=HOUR)
 def with_places(state: LoginState, *places: PlaceState | Place) -> LoginState:
     """The same state with these places and no others."""
     known = (one if isinstance(one, PlaceState) else PlaceState(place=one) for one in places)
-    return replace(state, places=MappingProxyType({one.place: one for one in known}))
+    return replace(state, places=Places.of(known))
 
 
 def a_state(*places: PlaceState | Place, policy: Policy = POLICY) -> LoginState:

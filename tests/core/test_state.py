@@ -14,6 +14,7 @@ from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import Cause, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
+from lightkeeper.core.places import Places
 from lightkeeper.core.state import (
     Known,
     LeftPlace,
@@ -354,6 +355,6 @@ def test_a_new_output_counts_from_zero_so_that_zero_is_seen() -> None:
 def test_a_state_can_be_handed_to_anybody_since_nobody_can_change_it(state: LoginState) -> None:
     tables = (state.places, state.outputs, state.renewal_failures, state.verifications)
 
-    assert all(isinstance(table, MappingProxyType) for table in tables)
+    assert all(isinstance(table, MappingProxyType | Places) for table in tables)
     with pytest.raises(AttributeError, match="immutable"):
         state.held = None  # type: ignore[misc] # that is the point

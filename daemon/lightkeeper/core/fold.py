@@ -16,6 +16,7 @@ from lightkeeper.core.facts import LoginFact
 from lightkeeper.core.failure import DETAIL, Failure, failed
 from lightkeeper.core.news import is_news
 from lightkeeper.core.place import PlaceState
+from lightkeeper.core.places import Places
 from lightkeeper.core.reasons import OF_VERIFICATION, Reason
 from lightkeeper.core.state import LoginState, Note, OutputCounts, Round, remember
 
@@ -69,8 +70,7 @@ def _renewed(state: LoginState, fact: facts.Renewed) -> LoginState:
     held = fact.credential
     was_refused = state.verdict is Verdict.REJECTED
     if state.held is not None and state.held.registry != held.registry:
-        unread = {key: places.unread(place) for key, place in state.places.items()}
-        state = replace(state, places=MappingProxyType(unread))
+        state = replace(state, places=Places.of(map(places.unread, state.places.values())))
     return replace(
         state,
         renewing=False,
@@ -200,7 +200,7 @@ def _delivered(state: LoginState, place: PlaceState, fact: facts.Delivered) -> L
 
 
 def _with(state: LoginState, place: PlaceState) -> LoginState:
-    return replace(state, places=MappingProxyType({**state.places, place.place: place}))
+    return replace(state, places=state.places.with_one(place))
 
 
 def _count_output(

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
-from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, RoundEnded
+from lightkeeper.core.facts import Cause, LoginName, OutputName, RoundEnded
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
+from lightkeeper.core.places import NO_PLACES, Places
 from lightkeeper.core.policy import Policy, early_end_pause
 from lightkeeper.core.reasons import OF_VERIFICATION, Reason
 
@@ -108,7 +109,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     bug: Failure | None = None
     """The last surprise, by what was being done."""
 
-    places: Mapping[Place, PlaceState] = _NOTHING
+    places: Places = NO_PLACES
     left: tuple[LeftPlace, ...] = ()
     edition: int = 0
     """Of the set of places: grows with each that the store does not know of."""
@@ -202,18 +203,18 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     def with_places(self, places: Iterable[PlaceState]) -> LoginState:
         """The same login with these places: known ones keep what is known of them."""
         left = {one.name for one in self.left}
-        kept = {
-            new.place: replace(self.places[new.place], replaces_foreign=new.replaces_foreign)
+        kept = Places.of(
+            replace(self.places[new.place], replaces_foreign=new.replaces_foreign)
             if new.place in self.places
             else replace(new, had_ours=new.place.name in left)
             for new in places
-        }
+        )
         known = {*left, *(place.name for place in self.places)}
         is_new = any(place.name not in known for place in kept)
         outputs = {place.output: self.outputs.get(place.output, OutputCounts()) for place in kept}
         return replace(
             self,
-            places=MappingProxyType(kept),
+            places=kept,
             left=_without(
                 (*self.left, *leave((place.name for place in self.places), self.known)),
                 {place.name for place in kept},
