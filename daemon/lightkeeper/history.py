@@ -11,7 +11,7 @@ from functools import partial
 
 from lightkeeper.boundary import boundary
 from lightkeeper.core import facts
-from lightkeeper.core.facts import LoginFact
+from lightkeeper.core.facts import LoginFact, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.news import failure_of, is_news
@@ -27,6 +27,8 @@ class History:
 
     def __init__(self, state: LoginState, world: World) -> None:
         self.state = state
+        self.touched = set[Place]()
+        """Places of which something happened, for whoever plans to take."""
         self._clock = world.clock
         self._recorder = world.recorder
 
@@ -34,6 +36,8 @@ class History:
         """Move the state by `fact`, and tell it."""
         news = is_news(self.state, fact)
         self.state = fold(self.state, fact)
+        if (place := getattr(fact, "place", None)) is not None:
+            self.touched.add(place)
         # Whoever cannot write down what happened does not undo it.
         with boundary(self._not_recorded):
             self._recorder.record(fact, news=news, failure=failure_of(self.state, fact))

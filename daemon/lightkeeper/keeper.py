@@ -16,9 +16,10 @@ from lightkeeper.core import facts
 from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import OutputName, Place
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.plan import Deliver, Look, Save, Step, plan
+from lightkeeper.core.plan import Agenda
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.step import Deliver, Look, Save, Step
 from lightkeeper.history import History
 from lightkeeper.look import places_of
 from lightkeeper.ports import Output, World
@@ -46,6 +47,7 @@ class Keeper:
         self._steps = Steps(
             history, fingerprint=fingerprint, source=source, outputs=outputs, world=world
         )
+        self._agenda = Agenda(_AT_ONCE)
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
         self.adopting(self.state.policy, source, outputs, self.state.kin)()
@@ -70,6 +72,7 @@ class Keeper:
 
         def adopt() -> None:
             self._history.state = state
+            self._agenda = Agenda(_AT_ONCE)
             self._steps.adopt(source, outputs)
             self._bell.set()
 
@@ -110,7 +113,8 @@ class Keeper:
     def _turn(self, tasks: asyncio.TaskGroup) -> None:
         self.turns += 1
         now = self._world.clock.now()
-        planned = plan(self.state, now)
+        touched, self._history.touched = self._history.touched, set()
+        planned = self._agenda.plan(self.state, now, touched)
         self._world.alarm.set(self.state.login, planned.wake, self._bell.set)
         if planned.is_round_over:
             with self._history.bounded("round"):

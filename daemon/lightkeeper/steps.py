@@ -20,10 +20,10 @@ from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import LoginFact, OutputName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.plan import Deliver, Look, Renew, Save, Step, Verify
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import put_down
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.step import Deliver, Look, Renew, Save, Step, Verify
 from lightkeeper.history import Broke, History
 from lightkeeper.look import drifted, looked, seen_at, spared
 from lightkeeper.ports import (

@@ -6,6 +6,7 @@ time, and counts for itself what it holds the plan to.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,21 +17,23 @@ from msgspec.structs import replace
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import NO_DIGEST, Cause, LoginFact, Why
+from lightkeeper.core.facts import NO_DIGEST, Cause, LoginFact, Place, Why
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Look, Plan, Renew, Save, Step, Verify, plan
+from lightkeeper.core.plan import Agenda, Plan, plan
 from lightkeeper.core.policy import HEARTBEAT, Policy, due_at
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
 from lightkeeper.core.saved import Saved, put_down, take_up
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.step import Deliver, Look, Renew, Save, Step, Verify
 from tests.core import making
 from tests.core.making import HOUR, LOGIN, MINUTE, NONE, NOON, SECOND
 
 _LADDER = (2, 4, 8, 16, 30)
 _REASONS = sorted(RENEWAL.keys() - {Reason.SUPERSEDED})
 """Why an attempt may fail; the one left out is said of a verification."""
+_AT_ONCE = 2
 _LIFETIMES = (12 * HOUR, 12 * HOUR, 2 * HOUR, 5 * MINUTE, MINUTE)
 
 
@@ -53,6 +56,8 @@ class Life:
     """True time of the last attempt, whether or not the process lived to see it end."""
     last_early_end: timedelta | None = None
     state: LoginState = field(init=False)
+    agenda: Agenda = field(default_factory=lambda: Agenda(_AT_ONCE))
+    touched: set[Place] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.state = making.a_state(*self.places, policy=self.policy)
@@ -74,7 +79,7 @@ class Life:
     def turn(self) -> Plan:
         """Ask the plan, check it against the laws, start what it says."""
         planned = plan(self.state, self.now)
-        assert plan(self.state, self.now) == planned
+        self._check_agenda(planned)
         for step in planned.start:
             self._check(step)
             self._begin(step)
@@ -98,6 +103,7 @@ class Life:
     def crash(self) -> None:
         """The process dies; the daemon starts again soon, or with the machine."""
         self.in_flight.clear()
+        self.agenda = Agenda(_AT_ONCE)
         self.passed += self.random.choice([SECOND, MINUTE]) * self.random.random()
         if self.random.random() < 0.5:
             self.booted = self.passed - 20 * SECOND
@@ -142,6 +148,18 @@ class Life:
                 self._end_delivery(self.state.places[place])
             case Save():
                 self._ended(making.saved(self.passed, edition=self.state.edition))
+
+    def _check_agenda(self, planned: Plan) -> None:
+        """What is planned anew for what changed alone is what is planned from nothing."""
+        touched, self.touched = self.touched, set()
+        said = self.agenda.plan(self.state, self.now, touched)
+        assert (said.wake, said.is_round_over) == (planned.wake, planned.is_round_over)
+        assert set(said.start) <= set(planned.start)
+        assert _elsewhere(said) == _elsewhere(planned)
+        for kinds in (Deliver,), (Deliver, Look):
+            every = Counter(step.place.output for step in planned.start if isinstance(step, kinds))
+            some = Counter(step.place.output for step in said.start if isinstance(step, kinds))
+            assert some == {output: min(count, _AT_ONCE) for output, count in every.items()}
 
     def _check(self, step: Step) -> None:
         match step:
@@ -323,6 +341,8 @@ class Life:
 
     def _happened(self, fact: LoginFact) -> None:
         self.state = fold(self.state, fact)
+        if (place := getattr(fact, "place", None)) is not None:
+            self.touched.add(place)
 
     def _save(self, state: LoginState) -> None:
         self._ended(making.saved(self.passed, edition=state.edition))
@@ -330,3 +350,8 @@ class Life:
 
     def _boot_id(self) -> str:
         return str(self.booted)
+
+
+def _elsewhere(planned: Plan) -> set[Step]:
+    """Steps at no place."""
+    return {step for step in planned.start if not isinstance(step, Deliver | Look)}

@@ -16,10 +16,11 @@ from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.news import is_news
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Renew, plan
+from lightkeeper.core.plan import plan
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.step import Deliver, Renew
 from tests.core.living import Life
 from tests.core.making import (
     FIRST,

@@ -11,9 +11,10 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Renew, Save, Step, Verify, next_renewal, plan
+from lightkeeper.core.plan import next_renewal, plan
 from lightkeeper.core.policy import HEARTBEAT
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.step import Deliver, Renew, Save, Step, Verify
 from tests.core.making import (
     BOOT,
     HERE,

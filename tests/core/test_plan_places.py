@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginFact, Why
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Deliver, Look, Step, Verify, plan
+from lightkeeper.core.plan import plan
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState, Round
+from lightkeeper.core.step import Deliver, Look, Step, Verify
 from tests.core.making import (
     HERE,
     HOUR,

@@ -16,10 +16,11 @@ from lightkeeper.core.facts import Place, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.news import is_news
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import Renew, Verify, next_renewal, plan
+from lightkeeper.core.plan import next_renewal, plan
 from lightkeeper.core.reasons import RENEWAL, Reason
 from lightkeeper.core.saved import Saved, SavedCredential, begin, put_down, take_up
 from lightkeeper.core.state import Known, LoginState
+from lightkeeper.core.step import Renew, Verify
 from tests.core.making import (
     BOOT,
     FIRST,

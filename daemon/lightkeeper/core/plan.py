@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import chain, islice
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lightkeeper.core import policy
 from lightkeeper.core.answer import Verdict
-from lightkeeper.core.facts import Cause, Place, Why
+from lightkeeper.core.facts import OutputName, Place, Why
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
-
-
-class Renew(Struct, frozen=True):
-    """Ask Lightsail for a new credential."""
-
-    why: Why
-
-
-class Verify(Struct, frozen=True):
-    """Ask the registry about the held credential."""
-
-
-class Look(Struct, frozen=True):
-    """Read what a place holds."""
-
-    place: Place
-
-
-class Deliver(Struct, frozen=True):
-    """Put the held credential into a place."""
-
-    place: Place
-    replace_foreign: bool
-    """What is there was not written by us, the registry was asked, and it may go."""
-
-
-class Save(Struct, frozen=True):
-    """Keep what a restart needs: it could not be kept before, or has new places."""
-
-
-Step = Renew | Verify | Look | Deliver | Save
+from lightkeeper.core.step import Deliver, Renew, Save, Step, Verify
+from lightkeeper.core.wanting import asks_registry, is_answered, is_done, next_step
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -62,35 +36,121 @@ def plan(state: LoginState, now: Moment) -> Plan:
     Polls, checks at the registry and retries of deliveries and of saving wait for a heartbeat:
     `wake` is for what must not be late.
     """
-    start: list[Step] = []
-    wakes: list[timedelta] = []
-    why, at = next_renewal(state, now)
-    if not state.renewing:
-        if at <= now.boot:
-            start.append(Renew(why))
+    return Agenda().plan(state, now)
+
+
+class _Ready(Struct):
+    """What the places of one output need now, in the order in which they came to need it."""
+
+    deliveries: dict[Place, Step] = field(default_factory=dict)
+    looks: dict[Place, Step] = field(default_factory=dict)
+
+
+class Agenda:
+    """A plan that is made anew only for the places that changed: of ten thousand a few at a time.
+
+    It has to be asked with each place that changed since it was asked last, by `touched`.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        """How many steps at places of one output are planned at once; deliveries first."""
+        self._key: object = None
+        """All but the places that a place's plan hangs on."""
+        self._clear()
+
+    def _clear(self) -> None:
+        """Know of no place."""
+        self._ready = defaultdict[OutputName, _Ready](_Ready)
+        self._later: list[tuple[timedelta, int, Place]] = []
+        self._wakes: list[tuple[timedelta, int, Place]] = []
+        self._entries: dict[Place, int] = {}
+        """Which entry in these two is the last of a place; the others are stale."""
+        self._count = 0
+        self._undone: set[Place] = set()
+        self._asking: set[Place] = set()
+
+    def plan(
+        self, state: LoginState, now: Moment, touched: Collection[Place] | None = None
+    ) -> Plan:
+        """What `plan` says; without `touched`, of places that are not known yet."""
+        has_new_places = state.held is not None and state.stored < state.edition
+        self._review(state, now, touched)
+        why, at = next_renewal(state, now)
+        start: list[Step] = []
+        wakes = list(self._next_wake())
+        if not state.renewing:
+            if at <= now.boot:
+                start.append(Renew(why))
+            else:
+                wakes.append(at)
+        if self._wants_verdict(state, now):
+            start.append(Verify())
+        if has_new_places or _saves_again(state, now):
+            start.append(Save())
+        # Whoever takes our entries out again finds them by what is kept.
+        delivers = not has_new_places and any(each.deliveries for each in self._ready.values())
+        for each in self._ready.values():
+            deliveries = each.deliveries.values() if delivers else ()
+            start.extend(islice(chain(deliveries, each.looks.values()), self._most))
+        return Plan(
+            start=tuple(start),
+            wake=now.wall_at(min(wakes)) if wakes else None,
+            is_round_over=state.round is not None and not self._undone and not delivers,
+        )
+
+    def _review(self, state: LoginState, now: Moment, touched: Collection[Place] | None) -> None:
+        key = (
+            state.held and state.held.digest,
+            state.is_valid(now),
+            state.verdict,
+            state.checked_at,
+            state.policy,
+        )
+        if touched is None or key != self._key:
+            self._clear()
+            self._key = key
+            for place in state.places.values():
+                self._note(state, place, now)
         else:
-            wakes.append(at)
-    if _wants_verdict(state, now):
-        start.append(Verify())
-    has_new_places = state.held is not None and state.stored < state.edition
-    if has_new_places or _saves_again(state, now):
-        start.append(Save())
-    for place in state.places.values():
-        if (wanted := _next_step(state, place, now)) is None:
-            continue
+            for name in touched:
+                if name in state.places:
+                    self._note(state, state.places[name], now)
+        while self._later and self._later[0][0] <= now.boot:
+            _, number, name = heappop(self._later)
+            if self._entries.get(name) == number:
+                self._note(state, state.places[name], now)
+
+    def _note(self, state: LoginState, place: PlaceState, now: Moment) -> None:
+        """Plan for one place anew."""
+        name, ready = place.place, self._ready[place.place.output]
+        ready.deliveries.pop(name, None)
+        ready.looks.pop(name, None)
+        self._count += 1
+        self._entries[name] = self._count
+        (self._undone.discard if is_done(state, place) else self._undone.add)(name)
+        (self._asking.add if asks_registry(state, place) else self._asking.discard)(name)
+        if (wanted := next_step(state, place, now)) is None:
+            return
         step, at = wanted
-        if has_new_places and isinstance(step, Deliver):
-            continue  # whoever takes our entries out again finds them by what is kept
-        if at <= now.boot:
-            start.append(step)
-        elif (place.drift and isinstance(step, Deliver)) or place.touched:
-            wakes.append(at)
-    delivers = (isinstance(step, Deliver) for step in start)
-    return Plan(
-        start=tuple(start),
-        wake=now.wall_at(min(wakes)) if wakes else None,
-        is_round_over=_is_round_over(state) and not any(delivers),
-    )
+        if at > now.boot:
+            heappush(self._later, (at, self._count, name))
+            if (place.drift and isinstance(step, Deliver)) or place.touched:
+                heappush(self._wakes, (at, self._count, name))
+        else:
+            (ready.deliveries if isinstance(step, Deliver) else ready.looks)[name] = step
+
+    def _next_wake(self) -> Iterator[timedelta]:
+        while self._wakes and self._entries.get(self._wakes[0][2]) != self._wakes[0][1]:
+            heappop(self._wakes)
+        if self._wakes:
+            yield self._wakes[0][0]
+
+    def _wants_verdict(self, state: LoginState, now: Moment) -> bool:
+        if state.verifying or state.renewing or not state.policy.verify:
+            return False
+        is_due = state.next_check is not None and now.boot >= state.next_check
+        return (is_due or bool(self._asking)) and state.is_valid(now)
 
 
 def is_settled(state: LoginState, now: Moment) -> bool:
@@ -159,86 +219,5 @@ def _floor_end(state: LoginState, now: Moment) -> timedelta:
 
 def _is_refused_in_dispute(state: LoginState) -> bool:
     return state.verdict is Verdict.REJECTED and any(
-        _is_answered(state, place) for place in state.places.values()
-    )
-
-
-def _wants_verdict(state: LoginState, now: Moment) -> bool:
-    if state.verifying or state.renewing or not state.policy.verify:
-        return False
-    is_due = state.next_check is not None and now.boot >= state.next_check
-    is_asked_for = is_due or any(
-        place.drift is Cause.REPLACED
-        and place.may_replace(state.held)
-        and not _is_answered(state, place)
-        for place in state.places.values()
-    )
-    return is_asked_for and state.is_valid(now)
-
-
-def _is_answered(state: LoginState, place: PlaceState) -> bool:
-    """Whether the registry was asked since a foreign credential was found in the place."""
-    return (
-        place.drift is Cause.REPLACED
-        and state.checked_at is not None
-        and state.checked_at >= place.drifted_at
-    )
-
-
-def _next_step(state: LoginState, place: PlaceState, now: Moment) -> tuple[Step, timedelta] | None:
-    """What the place needs next, and from when on (boot clock); None while it is worked on."""
-    if place.busy or state.held is None:
-        return None
-    look = Look(place.place)
-    if not place.is_read:
-        return look, place.not_before
-    if place.touched and not _may_deliver_unseen(state, place, now):
-        return look, max(place.read_at + policy.LOOK_PAUSE, place.not_before)
-    is_wanting = not place.holds(state.held) and state.is_valid(now)
-    if is_wanting and _may_deliver(state, place):
-        return Deliver(place.place, place.drift is Cause.REPLACED), place.not_before
-    return look, _next_look(place)
-
-
-def _next_look(place: PlaceState) -> timedelta:
-    """When it is read again although nobody wrote there; soon if the last try at it failed."""
-    failing = place.failure is not None and place.failure.reason is not Reason.CONFLICT
-    return place.read_at + (policy.DELIVERY_RETRY if failing else policy.POLL)
-
-
-def _may_deliver_unseen(state: LoginState, place: PlaceState, now: Moment) -> bool:
-    """Whether it needs a delivery now, and no look at what somebody wrote there before.
-
-    A delivery looks itself: somebody who keeps writing there must not hold it up. Where a foreign
-    credential may be replaced, that was allowed for the one that was seen.
-    """
-    return (
-        state.is_valid(now)
-        and not place.holds(state.held)
-        and place.drift is not Cause.REPLACED
-        and place.not_before <= now.boot
-    )
-
-
-def _may_deliver(state: LoginState, place: PlaceState) -> bool:
-    if place.drift is not Cause.REPLACED:
-        return True
-    if not place.may_replace(state.held):
-        return False
-    if not state.policy.verify:
-        return True
-    return _is_answered(state, place) and state.verdict is not Verdict.REJECTED
-
-
-def _is_round_over(state: LoginState) -> bool:
-    return state.round is not None and all(
-        not place.busy
-        and (
-            place.holds(state.held)
-            or place.failure is not None
-            or place.disputed is not None
-            or (_is_answered(state, place) and state.verdict is Verdict.REJECTED)
-            or bool(place.pending)
-        )
-        for place in state.places.values()
+        is_answered(state, place) for place in state.places.values()
     )
