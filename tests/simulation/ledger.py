@@ -234,7 +234,9 @@ def _reported(login: LoginReport) -> dict[Key, int]:
     failures = login.renewal_failures
     counts: dict[Key, int] = {("renewal_failures", reason): n for reason, n in failures.items()}
     counts["renewals", "success"] = login.renewals
-    counts["renewals", "failure"] = sum(failures.values())
+    # That a login is superseded is the end of no attempt.
+    ended = {reason: n for reason, n in failures.items() if reason is not Reason.SUPERSEDED}
+    counts["renewals", "failure"] = sum(ended.values())
     for output in login.outputs:
         was, name = output.counts, output.name
         counts["deliveries", name, "changed"] = was.changed
