@@ -20,11 +20,11 @@ from msgspec import structs
 
 from lightkeeper.adapters.workers import Threads
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config
+from lightkeeper.config.model import Config, Login
 from lightkeeper.config.problem import Problem
 from lightkeeper.daemon import Daemon
-from lightkeeper.edge import Edge
-from lightkeeper.ports import Failed
+from lightkeeper.edge import Edge, Served
+from lightkeeper.ports import Failed, Output
 from lightkeeper.serve.notify import Notifier
 from lightkeeper.telemetry.journal import Journal
 from tests.config.loading import loaded
@@ -201,8 +201,8 @@ async def test_a_login_that_cannot_be_taken_over_leaves_all_as_it_was(tmp_path: 
     first = configured(tmp_path)
 
     class Torn(Edge):
-        def outputs(self, login: object) -> list[object]:  # type: ignore[override]
-            return [Unplaced()] if here_breaks else super().outputs(login)  # type: ignore[arg-type,return-value]
+        def outputs(self, login: Login, served: Served) -> list[Output]:
+            return [Unplaced()] if here_breaks else super().outputs(login, served)  # type: ignore[list-item]
 
     here_breaks = False
     async with running(first, Torn) as here:

@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -29,6 +29,7 @@ from lightkeeper.cli.main import (
 from lightkeeper.config import model
 from lightkeeper.config.flags import SETTINGS
 from lightkeeper.config.schema import json_schema
+from lightkeeper.config.values import Duration
 from lightkeeper.core.notices import NOTICES
 from tests.config.loading import loaded
 from tools.completions import options_of
@@ -128,7 +129,9 @@ def _tables(page: Path) -> dict[str, list[str]]:
 
 
 def _form(annotation: object) -> str:
-    """How a value is written, as the loader says it to people."""
+    """How a value is written, as the loader says it to people; nothing for a mapping."""
+    if get_origin(annotation) is Mapping:
+        return ""
     for part in get_args(annotation):
         if isinstance(part, Meta) and part.description:
             return part.description
@@ -146,6 +149,8 @@ def _configuration(name: str) -> Iterator[str]:
             continue
         words = {"boolean": "true, false", "array": "a list"}
         written = _form(hints[key]) or ", ".join(schema.get("enum", ()))
+        if schema.get("type") == "array" and written:
+            written = f"a list, each {written}"
         written = written or words.get(schema.get("type", ""), "a mapping")
         yield f"| `{key}` | {written} | {schema['description']} |"
 
@@ -157,6 +162,10 @@ def test_the_configuration_page_is_what_the_model_says() -> None:
         "The file": "Config",
         "logins": "Login",
         "outputs": "DockerConfig",
+        "kubernetes_secret": "KubernetesSecret",
+        "cluster": "WhichCluster",
+        "state": "State",
+        "leader_election": "LeaderElection",
         "renewal": "Renewal",
         "web": "Web",
         "log": "Log",
@@ -165,16 +174,21 @@ def test_the_configuration_page_is_what_the_model_says() -> None:
         assert tables[head] == list(_configuration(name)), head
 
 
-def test_every_type_of_output_has_the_same_keys_and_a_row() -> None:
+def test_every_type_of_output_has_a_row_and_files_have_the_same_keys() -> None:
     kinds = get_args(model.Output)
     rows = _tables(REFERENCE / "configuration.md")["Types of outputs"]
 
     assert rows == [
-        f"| `{kind.__struct_config__.tag}` | `{kind.file_name}` | {kind.__doc__} |"
+        f"| `{kind.__struct_config__.tag}` | {_file_name(kind)} | {kind.__doc__} |"
         for kind in kinds
     ]
-    first, *others = (list(_configuration(kind.__name__)) for kind in kinds)
+    files = [kind for kind in kinds if issubclass(kind, model.FileOutput)]
+    first, *others = (list(_configuration(kind.__name__)) for kind in files)
     assert all(other == first for other in others)
+
+
+def _file_name(kind: type[model.Output]) -> str:
+    return f"`{kind.file_name}`" if issubclass(kind, model.FileOutput) else "-"
 
 
 def test_the_configuration_page_has_every_flag_and_variable() -> None:
@@ -183,9 +197,14 @@ def test_the_configuration_page_has_every_flag_and_variable() -> None:
     ]
 
 
+STRUCTS_WITH_DEFAULTS: Final = (
+    *("Renewal", "Web", "Log", "DockerConfig", "KubernetesSecret", "LeaderElection", "Login"),
+)
+
+
 def test_each_default_of_the_model_is_the_one_that_is_told() -> None:
     """The sentence under a field is text: hold the figures in it against the field."""
-    for name in ("Renewal", "Web", "Log", "DockerConfig", "Login"):
+    for name in STRUCTS_WITH_DEFAULTS:
         for field in msgspec.structs.fields(getattr(model, name)):
             said = json_schema()["$defs"][name]["properties"][field.name]["description"]
             default = field.default
@@ -193,7 +212,8 @@ def test_each_default_of_the_model_is_the_one_that_is_told() -> None:
                 default = field.default_factory()
             if isinstance(default, bool):
                 default = str(default).lower()
-            if isinstance(default, float | int) or default in ("true", "false", "auto", "replace"):
+            figures = isinstance(default, float | int | Duration)
+            if figures or default in ("true", "false", "auto", "replace", "report"):
                 assert f"{default}" in said.replace("`", "").partition("Default")[2], field.name
 
 

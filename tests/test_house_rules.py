@@ -39,6 +39,7 @@ REVEALS = {
     "adapters/": "a password is sent or written there",
     "core/credential.py": "checks what came, and computes the digest",
     "core/docker_config.py": "puts the entry into the document",
+    "saving.py": "a password is kept there",
 }
 PAINTS = {"cli/": "what people see on a terminal"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
@@ -16,7 +17,7 @@ from lightkeeper.adapters.posix import mount_points
 from lightkeeper.adapters.state_dir import exposed, taken
 from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, Login, source_fingerprint
+from lightkeeper.config.model import Config, FileOutput, Login, source_fingerprint
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.fold import fold
@@ -65,19 +66,30 @@ async def run(
     keep_heap_small()
     config = loaded.config
     edge = Edge(config)
-    with taken(str(config.state_dir)), writing_to(log, Journal.lines_lost) as writer:
-        edge.store.sweep()
+    directory = str(config.state_dir)
+    where = config.state.secret if config.state else directory
+    with _owning_state(edge, config), writing_to(log, Journal.lines_lost) as writer:
         journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
-        directory = str(config.state_dir)
         warnings = [*loaded.warnings, *filter(None, [exposed(directory)])]
-        journal.daemon_started(names, directory, warnings)
-        saved = _kept(edge, journal.state_unreadable)
+        journal.daemon_started(names, where, warnings)
+        saved = {} if config.state else _kept(edge, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)
         daemon = Daemon(loaded, saved, load=load, edge=edge, journal=journal, notifier=notifier)
         began(daemon)
         await daemon.run()
+
+
+@contextmanager
+def _owning_state(edge: Edge, config: Config) -> Iterator[None]:
+    """Own the state directory, where there is one, and tidy it up."""
+    if config.state is not None:
+        yield
+        return
+    with taken(str(config.state_dir)):
+        edge.store.sweep()
+        yield
 
 
 async def once(
@@ -105,7 +117,7 @@ async def once(
     saved = _kept(edge, unreadable)
     ear = Ear(recorder)
     fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-    gone = fleet.apply(edge.kept(config, Sources(edge.clock)))
+    gone = fleet.apply(edge.kept(config, Sources(edge.clock), {}))
     served = {state.login: [place.name for place in state.places] for state in fleet.states}
     for login, places in gone.items():
         if apart := _apart(edge, places, served.get(login, ())):
@@ -150,8 +162,12 @@ def stored(config: Config, unreadable: Unreadable) -> Report:
 
 def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
     """The state with its places read, as a keeper would read them before it delivers."""
-    state = state.with_places(places_of(edge.outputs(login)))
-    options = {str(output.path): file_options(output) for output in login.outputs}
+    state = state.with_places(places_of(edge.files(login)))
+    options = {
+        str(output.path): file_options(output)
+        for output in login.outputs
+        if isinstance(output, FileOutput)
+    }
     for place in state.places:
         seek = partial(_seen, edge.writers, state, place, options[place.name])
         seen = in_time(seek, _PLACE)
@@ -183,6 +199,8 @@ def obstacles(config: Config, known: Collection[str]) -> dict[str, Failed]:
     edge, mounts = Edge(config), mount_points()
     found: dict[str, Failed] = {}
     for output in (output for login in config.logins for output in login.outputs):
+        if not isinstance(output, FileOutput):
+            continue
         path = str(output.path)
         if path not in known and path not in found:
             probe = partial(_obstacle, edge.writers, path, file_options(output), mounts)
@@ -239,7 +257,11 @@ def withdraw(
     edge = Edge(config)
     saved = _kept(edge, unreadable)
     outputs = (output for login in config.logins for output in login.outputs)
-    options = {str(output.path): file_options(output) for output in outputs}
+    options = {
+        str(output.path): file_options(output)
+        for output in outputs
+        if isinstance(output, FileOutput)
+    }
     for name, kept in saved.items():
         if logins and name not in logins:
             continue

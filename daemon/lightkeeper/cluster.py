@@ -14,6 +14,13 @@ from msgspec import Struct
 from lightkeeper.ports import Failed
 
 
+class ClusterConfig(Struct, frozen=True, kw_only=True):
+    """Which cluster, and as whom: by default the one we run in, else the user's kubeconfig."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+
+
 class SecretSeen(Struct, frozen=True, kw_only=True, eq=False):
     """A Secret as the API server has it; printed, it shows nothing of its content."""
 

@@ -16,8 +16,9 @@ from lightkeeper.adapters.alarm import SchedulerAlarm
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, source_fingerprint
+from lightkeeper.config.model import Config, FileOutput, source_fingerprint
 from lightkeeper.config.problem import ConfigErrors, Problem
+from lightkeeper.core.election import ElectionFact
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.plan import is_settled
 from lightkeeper.core.report import Report, unready
@@ -27,6 +28,7 @@ from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, view_of
 from lightkeeper.fleet import Fleet
+from lightkeeper.keeping import Keeping
 from lightkeeper.ports import Failed
 from lightkeeper.pulse import Pulse
 from lightkeeper.serve.control import Control
@@ -73,7 +75,13 @@ class Daemon:
         self._alarm = SchedulerAlarm(self.beat)
         ear = Ear(FactRecorder(self._metrics))
         self._ear = ear
-        self._fleet = Fleet(edge.world(self._alarm, ear), saved)
+        self._fleet = Fleet(edge.world(self._alarm, ear), {})
+        self._keeping = Keeping(
+            self._fleet,
+            edge.loader(saved, journal.state_unreadable),
+            self._begin,
+            edge.electing(self.config, self._elected, partial(self._surprised, "lead")),
+        )
         desk = Desk(self._fleet, ear, edge.clock, self._view_of)
         self._control = Control(self.config.socket, desk.answer)
         self._watch = InotifyWatch(
@@ -89,6 +97,7 @@ class Daemon:
         self._beaten = asyncio.Event()
         self._is_tidy = False
         self._hear_again = asyncio.Event()
+        self._roam_again = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._stop_wanted = asyncio.Event()
 
@@ -101,7 +110,8 @@ class Daemon:
 
     def look(self) -> Callable[[], Report]:
         """How everything stands now, to be made a report of in any thread."""
-        return partial(view_of, self.config, self._fleet.states, self._edge.clock)
+        role, waits = self._keeping.role, self._keeping.waits
+        return partial(view_of, self.config, self._fleet.states, self._edge.clock, role, waits)
 
     @property
     def address(self) -> str:
@@ -121,7 +131,6 @@ class Daemon:
         try:
             await self._control.start()
             self._alarm.start()
-            self._left = self._fleet.apply(self._edge.kept(self.config, self._sources))
             await self._serve()
         finally:
             await self._close()
@@ -133,8 +142,9 @@ class Daemon:
     async def _serve(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._fleet.run(), name="fleet")
+                tasks.create_task(self._keeping.run(), name="keeping")
                 tasks.create_task(self._hear(), name="watch")
+                tasks.create_task(self._roam(), name="namespaces")
                 tasks.create_task(self._tend(), name="tend")
                 tasks.create_task(self._reload_when_wanted(), name="reload")
                 tasks.create_task(self._end_when_wanted(), name="end")
@@ -145,8 +155,23 @@ class Daemon:
         self._notifier.stopping()
         self._alarm.close()
         await self._edge.workers.drain(_DRAIN)
+        await self._keeping.release()
         await self._control.close()
         await self._listener.close()
+        if self._edge.realms is not None:
+            await self._edge.realms.close()
+
+    def _begin(self) -> None:
+        """Keep the logins, with what was saved of them."""
+        served = self._fleet.places
+        self._left = self._fleet.apply(self._edge.kept(self.config, self._sources, served))
+        self._edge.serve(self.config, served)
+        self._beaten.set()
+
+    def _elected(self, fact: ElectionFact) -> None:
+        self._metrics.led(fact)
+        self._journal.elected(fact)
+        self._ear.stir()
 
     # What each heartbeat does.
 
@@ -163,6 +188,7 @@ class Daemon:
             self._fleet.forget_again()
         self._beaten.set()
         self._hear_again.set()
+        self._roam_again.set()
 
     async def _hear(self) -> None:
         """Watch; while it cannot be done the polls still find what others wrote."""
@@ -171,6 +197,16 @@ class Daemon:
                 await self._watch.run()
             self._hear_again.clear()
             await self._hear_again.wait()
+
+    async def _roam(self) -> None:
+        """Look which namespaces there are, once a cluster is delivered into."""
+        while True:
+            with self._bounded("namespaces"):
+                if (realms := self._edge.realms) is not None:
+                    realms.changed = self._fleet.survey
+                    await realms.run()
+            self._roam_again.clear()
+            await self._roam_again.wait()
 
     async def _tend(self) -> None:
         """What a heartbeat starts and may take longer than it."""
@@ -228,7 +264,8 @@ class Daemon:
         return Web(look=self.look, scrape=self._metrics.snapshot, is_alive=self._pulse.is_alive)
 
     def _paths(self) -> set[str]:
-        return {place.name for state in self._fleet.states for place in state.places}
+        every = (place for state in self._fleet.states for place in state.places)
+        return {place.name for place in every if place.is_file}
 
     def _touched(self, path: str) -> None:
         for state in self._fleet.states:
@@ -273,10 +310,10 @@ class Daemon:
         return loaded
 
     async def _adopt(self, loaded: Loaded) -> None:
-        logins = self._edge.kept(loaded.config, self._sources)
+        logins = self._edge.kept(loaded.config, self._sources, self._fleet.places)
         try:
             async with self._listener.moving(_address(loaded.config)):
-                left = self._fleet.apply(logins)
+                left = self._fleet.apply(logins) if self._keeping.is_open else {}
         except ListenError as exc:
             listen = loaded.config.web.listen
             message = f"{listen} cannot be listened on: {exc}"
@@ -290,7 +327,8 @@ class Daemon:
 
     def _follow(self, before: Config, loaded: Loaded) -> None:
         """What a reload brings with it, and what is told of it."""
-        self._edge.writers.rank(LoginName(one.name) for one in self.config.logins)
+        self._edge.rank(self.config)
+        self._edge.serve(self.config, self._fleet.places)
         # A login of another source has another registry, and nothing to keep from others here.
         sources = {source_fingerprint(one) for one in before.logins}
         self._edge.writers.forget_all_but(
@@ -298,6 +336,7 @@ class Daemon:
                 (LoginName(one.name), str(each.path))
                 for one in self.config.logins
                 for each in one.outputs
+                if isinstance(each, FileOutput)
                 if source_fingerprint(one) in sources
             }
         )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from random import SystemRandom
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from msgspec.structs import replace
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriters
@@ -16,52 +20,140 @@ from lightkeeper.config.model import (
     ContainersAuth,
     DockerConfig,
     FileOutput,
+    KubernetesSecret,
     Login,
     source_fingerprint,
 )
-from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.config.problem import ConfigErrors, Problem
+from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.policy import Policy
-from lightkeeper.core.report import Report, report
+from lightkeeper.core.report import Report, Role, report
 from lightkeeper.core.state import LoginState
 from lightkeeper.files import Files
+from lightkeeper.owning import Ranks
 from lightkeeper.paths import Paths
-from lightkeeper.ports import Alarm, Clock, Recorder, World
+from lightkeeper.ports import Alarm, Clock, Failed, Output, Recorder, World
 
 if TYPE_CHECKING:
+    from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
+    from lightkeeper.adapters.kubernetes.state_secret import StateSecret
     from lightkeeper.adapters.lightsail import LightsailIssuer
     from lightkeeper.attempt import Source
+    from lightkeeper.cluster import Cluster
+    from lightkeeper.config.values import ObjectName
+    from lightkeeper.core.election import ElectionFact
+    from lightkeeper.electing import Electing
     from lightkeeper.fleet import Kept
+    from lightkeeper.keeping import AllSaved
+
+
+Served: TypeAlias = Mapping[LoginName, Collection[Place]]
 
 
 class Edge:
     """The adapters that all logins share; made once for a process."""
 
     def __init__(self, config: Config) -> None:
+        self.realms: Realms | None = None
+        """The clusters that are delivered into; None if none is."""
+        self._ranks = Ranks()
         fs, uid, random = Posix(), os.geteuid(), SystemRandom()
         paths = Paths(fs, uid=uid)
         files = Files(fs, uid=uid, random=random)
         self.clock = SystemClock()
         self.random = random
         self.workers = Threads()
-        self.writers = FileWriters(files, paths)
-        self.writers.rank(LoginName(login.name) for login in config.logins)
+        self.writers = FileWriters(files, paths, self._ranks)
+        self.rank(config)
         self.store = StateDir(
             str(config.state_dir), fs=fs, files=files, paths=paths, workers=self.workers
         )
+
+        self.shared = None if config.state is None else self._shared(config.state.secret)
+        """What replicas share; None where the state is in a directory."""
+
+    def _shared(self, secret: ObjectName) -> StateSecret:
+        from lightkeeper.adapters.kubernetes.state_secret import StateSecret  # noqa: PLC0415
+
+        return StateSecret(self._home(), secret.namespace, secret.name)
+
+    def _home(self) -> Cluster:
+        """The cluster that we run in."""
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+
+        try:
+            return self._reached().cluster(ClusterConfig())
+        except ClusterConfigError as exc:
+            raise ConfigErrors([Problem("", 0, "state", str(exc))]) from exc
+
+    def electing(
+        self,
+        config: Config,
+        told: Callable[[ElectionFact], object],
+        surprised: Callable[[str], object],
+    ) -> Electing | None:
+        """Who leads among replicas; None where there is no election."""
+        if config.leader_election is None:
+            return None
+        from lightkeeper.core.election import Settings  # noqa: PLC0415
+        from lightkeeper.electing import Candidacy, Electing, unique_identity  # noqa: PLC0415
+
+        said = config.leader_election
+        candidacy = Candidacy(
+            namespace=said.lease.namespace,
+            name=said.lease.name,
+            identity=unique_identity(socket.gethostname(), self.random),
+            settings=Settings(
+                duration=said.duration, renew_deadline=said.renew_deadline, retry=said.retry
+            ),
+        )
+        return Electing(
+            self._home(),
+            candidacy,
+            clock=self.clock,
+            random=self.random,
+            told=told,
+            surprised=surprised,
+        )
+
+    def loader(
+        self, saved: AllSaved, unreadable: Callable[[LoginName, str], None]
+    ) -> Callable[[], Awaitable[AllSaved | Failed]]:
+        """What reads the state that is kept: `saved`, where a directory was read already."""
+
+        async def load() -> AllSaved | Failed:
+            if self.shared is None:
+                return saved
+            found = await self.shared.load()
+            if isinstance(found, Failed):
+                return found
+            for login, detail in found[1].items():
+                unreadable(login, detail)
+            return found[0]
+
+        return load
 
     def world(self, alarm: Alarm, recorder: Recorder) -> World:
         """What all keepers share."""
         return World(
             clock=self.clock,
             alarm=alarm,
-            store=self.store,
+            store=self.shared or self.store,
             recorder=recorder,
             random=self.random,
             boot_id=boot_id(),
         )
 
-    def kept(self, config: Config, sources: Sources) -> list[Kept]:
-        """Each configured login with its edge."""
+    def rank(self, config: Config) -> None:
+        """Let logins that share a place come in the order of this configuration."""
+        self._ranks.order(LoginName(login.name) for login in config.logins)
+
+    def kept(self, config: Config, sources: Sources, served: Served) -> list[Kept]:
+        """Each configured login with its edge; `served` is where each delivered to before.
+
+        `ConfigErrors` for a cluster that cannot be asked as it is configured.
+        """
         from lightkeeper.fleet import Kept  # noqa: PLC0415 - `stored` does without a loop
 
         return [
@@ -70,29 +162,69 @@ class Edge:
                 fingerprint=source_fingerprint(login),
                 policy=policy_of(login, config),
                 source=sources.of(login),
-                outputs=self.outputs(login),
+                outputs=self.outputs(login, served),
             )
             for login in config.logins
         ]
 
-    def outputs(self, login: Login) -> list[DockerFile]:
+    def outputs(self, login: Login, served: Served) -> list[Output]:
         """The outputs of a login, in order of configuration."""
-        return [self._output(login, output) for output in login.outputs]
+        return [self._output(login, output, served) for output in login.outputs]
 
-    def _output(self, login: Login, output: DockerConfig | ContainersAuth) -> DockerFile:
+    def files(self, login: Login) -> list[DockerFile]:
+        """The outputs of a login that are files, in order of configuration."""
+        return [self._file(login, one) for one in login.outputs if isinstance(one, FileOutput)]
+
+    def _output(
+        self, login: Login, output: DockerConfig | ContainersAuth | KubernetesSecret, served: Served
+    ) -> Output:
         match output:
             case DockerConfig() | ContainersAuth():
-                return DockerFile(
-                    LoginName(login.name),
-                    OutputName(output.name),
-                    str(output.path),
-                    replaces_foreign=output.if_foreign == "replace",
-                    options=file_options(output),
-                    writers=self.writers,
-                    workers=self.workers,
-                )
+                return self._file(login, output)
+            case KubernetesSecret():
+                return self._secret(login, output, served)
             case _:
                 assert_never(output)
+
+    def _file(self, login: Login, output: FileOutput) -> DockerFile:
+        return DockerFile(
+            LoginName(login.name),
+            OutputName(output.name),
+            str(output.path),
+            replaces_foreign=output.if_foreign == "replace",
+            options=file_options(output),
+            writers=self.writers,
+            workers=self.workers,
+        )
+
+    def _secret(self, login: Login, output: KubernetesSecret, served: Served) -> Output:
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+
+        try:
+            return self._reached().output(_secret(login, output, served))
+        except ClusterConfigError as exc:
+            key = f"outputs of {login.name}: {output.name}: cluster"
+            raise ConfigErrors([Problem("", 0, key, str(exc))]) from exc
+
+    def _reached(self) -> Realms:
+        # Who delivers into files only does without.
+        from lightkeeper.adapters.kubernetes.clusters import Clusters  # noqa: PLC0415
+        from lightkeeper.adapters.kubernetes.realms import Realms  # noqa: PLC0415
+
+        if self.realms is None:
+            clusters = Clusters(os.environ, self.clock, self.random)
+            self.realms = Realms(clusters, self._ranks)
+        return self.realms
+
+    def serve(self, config: Config, served: Served) -> None:
+        """Watch for the namespaces that this configuration asks for, and for no others."""
+        if self.realms is not None:
+            self.realms.serve(
+                _secret(login, output, served)
+                for login in config.logins
+                for output in login.outputs
+                if isinstance(output, KubernetesSecret)
+            )
 
 
 class Sources:
@@ -133,9 +265,36 @@ class Sources:
         return LightsailIssuer(source, self._callers, self._clock)
 
 
+def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSecret:
+    from lightkeeper.adapters.kubernetes.manifest import SecretOptions  # noqa: PLC0415
+    from lightkeeper.adapters.kubernetes.realms import ServedSecret  # noqa: PLC0415
+    from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+    from lightkeeper.core.namespaces import Choice  # noqa: PLC0415
+
+    kubeconfig, name = output.cluster.kubeconfig, OutputName(output.name)
+    places = served.get(LoginName(login.name), ())
+    return ServedSecret(
+        login=LoginName(login.name),
+        name=name,
+        where=ClusterConfig(
+            kubeconfig=str(kubeconfig) if kubeconfig else None, context=output.cluster.context
+        ),
+        choice=Choice.of(output.namespaces, output.namespace_selector, output.exclude),
+        options=SecretOptions(
+            name=output.secret,
+            is_shared=output.merge,
+            labels=output.labels,
+            annotations=output.annotations,
+        ),
+        replaces_foreign=output.if_foreign == "replace",
+        known=frozenset(place.name.partition("/")[0] for place in places if place.output == name),
+    )
+
+
 def file_options(output: FileOutput) -> FileOptions:
     """How the operator wants the file of an output written."""
-    return FileOptions(mode=output.file_mode, in_place=output.in_place)
+    seed = str(output.seed) if output.seed else None
+    return FileOptions(mode=output.file_mode, in_place=output.in_place, seed=seed)
 
 
 def policy_of(login: Login, config: Config) -> Policy:
@@ -144,7 +303,14 @@ def policy_of(login: Login, config: Config) -> Policy:
     return Policy(renew_at=at, spread=spread, verify=login.verify)
 
 
-def view_of(config: Config, states: list[LoginState], clock: Clock) -> Report:
+def view_of(
+    config: Config,
+    states: list[LoginState],
+    clock: Clock,
+    role: Role = Role.ALONE,
+    waits: str = "",
+) -> Report:
     """The report on these logins."""
     regions = {login.name: login.region for login in config.logins}
-    return report([(state, regions.get(state.login, "")) for state in states], clock.now())
+    told = report([(state, regions.get(state.login, "")) for state in states], clock.now())
+    return replace(told, role=role, waits=waits)

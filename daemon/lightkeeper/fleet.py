@@ -13,7 +13,7 @@ from lightkeeper.attempt import Source
 from lightkeeper.boundary import boundary
 from lightkeeper.core import facts
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import LoginName, Place
+from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.saved import Saved, begin, put_down
@@ -52,6 +52,25 @@ class Fleet:
         self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
         self._turns: dict[Keeper, int] = {}
         self._changed = asyncio.Event()
+
+    def open(self, saved: Mapping[LoginName, Saved]) -> None:
+        """Begin with what is saved; `apply` and `run` come next."""
+        self._stored = dict(saved)
+        self._served = {name: {place for _, place in one.places} for name, one in saved.items()}
+
+    def close(self) -> None:
+        """Keep nothing any more, once `run` has ended; what is saved stays."""
+        self._stored, self._served, self._keepers = {}, {}, {}
+        self._running, self._turns, self._ended = {}, {}, set()
+
+    @property
+    def places(self) -> dict[LoginName, tuple[Place, ...]]:
+        """Where each login delivers to, or delivered to when it was saved."""
+        kept = {
+            name: tuple(Place(OutputName(output), place) for output, place in one.places)
+            for name, one in self._stored.items()
+        }
+        return kept | {state.login: tuple(state.places) for state in self.states}
 
     @property
     def states(self) -> list[LoginState]:
@@ -119,6 +138,12 @@ class Fleet:
         """Somebody wrote where `place` of `name` is."""
         if name in self._keepers:
             self._keepers[name][1].touched(place)
+
+    def survey(self) -> None:
+        """Let every login serve the places that its outputs have now."""
+        for name, (_, keeper) in self._keepers.items():
+            keeper.survey()
+            self._served[name] = {place.name for place in keeper.state.places}
 
     def ring(self) -> None:
         """Let every login be asked for what it needs now."""

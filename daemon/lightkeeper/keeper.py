@@ -78,6 +78,13 @@ class Keeper:
 
         return adopt
 
+    def survey(self) -> None:
+        """Serve the places that the outputs have now."""
+        with self._history.bounded("survey"):
+            self._history.state = self.state.with_places(places_of(self._steps.outputs))
+            self._agenda = Agenda(_AT_ONCE)
+        self._bell.set()
+
     def ring(self) -> None:
         """Ask the plan again."""
         self._bell.set()

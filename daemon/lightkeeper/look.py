@@ -23,7 +23,9 @@ def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
     """Where these outputs deliver to; nothing is known of it yet."""
     for output in outputs:
         for place in output.places():
-            yield PlaceState(place=place, replaces_foreign=output.replaces_foreign)
+            yield PlaceState(
+                place=place, replaces_foreign=output.replaces_foreign, poll=output.poll
+            )
 
 
 def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:

@@ -6,12 +6,14 @@ Knows no files, only what was seen of the one that the document came from.
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final, assert_never
 
-from lightkeeper.core.credential import Credential, Digest
-from lightkeeper.core.docker_config import Document, put, take_out
+from lightkeeper.core.credential import Credential, Digest, RegistryHost
+from lightkeeper.core.docker_config import Document, parse, put, take_out, without
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.notices import NOTICES, Notice
+from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Delivery, Foreign, Found, IfForeign, Stat
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -56,6 +58,19 @@ def delivered(document: Document, delivery: Delivery) -> Document:
     for former in delivery.former:
         after = take_out(after, former, delivery.ours)
     return after
+
+
+def seeded(seed: bytes | None, hosts: Iterable[RegistryHost]) -> Document:
+    """What a new file begins with: all of the seed but what clients may take for `hosts`.
+
+    `FileFailure` if it is missing, or nothing that `parse` takes.
+    """
+    if seed is None:
+        raise FileFailure(Reason.UNSAFE_PATH, "there is no such file")
+    document = parse(seed)
+    for host in hosts:
+        document = without(document, host)
+    return document
 
 
 def beside(seen: Stat | None, *, mode: int, has_kept_edits: bool) -> set[Notice]:

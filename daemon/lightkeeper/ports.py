@@ -21,6 +21,7 @@ from lightkeeper.core.moment import Moment
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
+from lightkeeper.core.state import Known
 
 T = TypeVar("T")
 
@@ -85,6 +86,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     former: frozenset[RegistryHost]
     """Registries of this login whose entries are to go."""
     if_foreign: IfForeign
+    newer: frozenset[Digest] = frozenset()
+    """What expires later, as whoever shares our store with us put it down."""
 
 
 class Clock(Protocol):
@@ -133,6 +136,11 @@ class Output(Protocol):
     name: OutputName
     replaces_foreign: bool
 
+    @property
+    def poll(self) -> timedelta:
+        """How often each place is read, even if nobody says that it changed."""
+        ...
+
     def places(self) -> Iterable[Place]:
         """Where it delivers to."""
         ...
@@ -161,6 +169,10 @@ class Store(Protocol):
 
     async def forget(self, login: LoginName) -> Failed | None:
         """Keep nothing of `login`."""
+        ...
+
+    async def known(self, login: LoginName) -> tuple[Known, ...]:
+        """What others who share the store put down as the login's credentials; none if nobody."""
         ...
 
 

@@ -6,7 +6,7 @@ A step may take long and the state moves meanwhile: after each wait it is looked
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial, reduce
 from typing import assert_never
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
+from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import LoginFact, OutputName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
@@ -71,6 +72,11 @@ class Steps:
         """Ask this source and deliver to these outputs from the next step on."""
         self._source = source
         self._outputs: dict[OutputName, Output] = {output.name: output for output in outputs}
+
+    @property
+    def outputs(self) -> Iterable[Output]:
+        """Where is delivered to."""
+        return self._outputs.values()
 
     @property
     def _state(self) -> LoginState:
@@ -170,6 +176,7 @@ class Steps:
             kin=self._state.kin,
             former=self._state.former_registries,
             if_foreign=self._if_foreign(step),
+            newer=await self._newer(held) if step.replace_foreign else frozenset(),
         )
         outcome = await output.deliver(place, delivery)
         login, now = self._state.login, self._now()
@@ -193,6 +200,11 @@ class Steps:
                 return [seen_at(login, place, outcome, now)]
             case _:
                 assert_never(outcome)
+
+    async def _newer(self, held: Credential) -> frozenset[Digest]:
+        """What expires later than `held`: whoever shares our store may have gone on without us."""
+        known = await self._world.store.known(self._state.login)
+        return frozenset(one.digest for one in known if one.expires_at > held.expires_at)
 
     def _if_foreign(self, step: Deliver) -> IfForeign:
         if step.replace_foreign:

@@ -11,7 +11,7 @@ _lightkeeper() {
         case $word in run|once|check|status|renew|withdraw|schema|demo|simulator|version) command=$word && break ;; esac
     done
     case $previous in
-        --config|--containers-auth|--docker-config|--htpasswd|--socket)
+        --config|--containers-auth|--docker-config|--htpasswd|--seed|--socket)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
@@ -25,15 +25,15 @@ _lightkeeper() {
         --log-format)
             mapfile -t COMPREPLY < <(compgen -W "auto console json" -- "$current")
             return ;;
-        --endpoint-url|--file-mode|--host|--lifetime|--listen|--port|--profile|--region|--registry|--role-arn) return ;;
+        --endpoint-url|--file-mode|--host|--kubernetes-secret|--lease|--lifetime|--listen|--port|--profile|--region|--registry|--role-arn|--state-secret) return ;;
     esac
     case $command in
-        run) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
-        once) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
-        check) words="--help --online --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
-        status) words="--help --json --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
+        run) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
+        once) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
+        check) words="--help --online --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
+        status) words="--help --json --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
         renew) words="--help --socket --config --state-dir" ;;
-        withdraw) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --file-mode --listen --state-dir --socket --log-level --log-format" ;;
+        withdraw) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
         schema) words="--help --example" ;;
         demo) words="--help --dir --listen --lifetime --plain" ;;
         simulator) words="--help --host --port --region --lifetime --ends-predecessor --registry --htpasswd --tls --list-faults" ;;

@@ -16,6 +16,7 @@ import pytest
 from lightkeeper.cli import settings
 from lightkeeper.config.environment import Meant
 from lightkeeper.config.problem import ConfigErrors
+from tests.config.loading import files
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +105,7 @@ def test_without_a_home_in_the_environment_it_is_the_one_of_the_user(
     [login] = settings.loader(Namespace())().config.logins
 
     expected = Path(pwd.getpwuid(os.getuid()).pw_dir, ".docker/config.json")
-    assert [output.path for output in login.outputs] == [expected]
+    assert [output.path for output in files(login)] == [expected]
 
 
 def test_a_configuration_that_cannot_be_read_is_told_and_no_other_daemon_asked(
@@ -125,7 +126,7 @@ def test_a_path_on_the_command_line_begins_in_the_current_directory(
     config = settings.loader(Namespace(docker_config=paths, state_dir="state"))().config
 
     home = Path(os.environ["HOME"])
-    assert [output.path for output in config.logins[0].outputs] == [
+    assert [output.path for output in files(config.logins[0])] == [
         *(tmp_path / "folder/config.json", tmp_path / "new/config.json"),
         *(home / "of-the-user.json", Path("/of-root.json")),
     ]

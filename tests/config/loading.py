@@ -10,6 +10,7 @@ import pytest
 from lightkeeper.config.environment import Host
 from lightkeeper.config.flags import Flags
 from lightkeeper.config.load import Loaded, load
+from lightkeeper.config.model import FileOutput, KubernetesSecret, Login
 from lightkeeper.config.problem import ConfigErrors
 
 FILE = "c.yaml"
@@ -59,3 +60,15 @@ def refusal(
     with pytest.raises(ConfigErrors) as caught:
         loaded(document, flags=flags, environ=environ, host=host)
     return str(caught.value)
+
+
+def files(login: Login) -> list[FileOutput]:
+    """The outputs of a login that has no others."""
+    found: list[FileOutput] = [output for output in login.outputs if isinstance(output, FileOutput)]
+    assert len(found) == len(login.outputs)
+    return found
+
+
+def secrets(login: Login) -> list[KubernetesSecret]:
+    """The outputs of a login that are Secrets."""
+    return [output for output in login.outputs if isinstance(output, KubernetesSecret)]

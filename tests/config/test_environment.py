@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lightkeeper.config.environment import DEFAULT_FILE, Host, config_file
-from lightkeeper.config.model import ContainersAuth, DockerConfig, Output
-from tests.config.loading import FILE, a_host, loaded, refusal
+from lightkeeper.config.model import ContainersAuth, DockerConfig, FileOutput
+from tests.config.loading import FILE, a_host, files, loaded, refusal
 
 LOGIN = "logins:\n- region: eu-central-1\n"
 NO_HOME = "begins with ~, and this user has no home directory; expected a path with /"
@@ -17,8 +17,8 @@ RELATIVE = "is not an absolute path; expected one that begins with / or ~/"
 
 def output(
     document: str, *, environ: dict[str, str] | None = None, host: Host | None = None
-) -> Output:
-    (one,) = loaded(document, environ=environ, host=host).config.logins[0].outputs
+) -> FileOutput:
+    (one,) = files(loaded(document, environ=environ, host=host).config.logins[0])
     return one
 
 
@@ -163,6 +163,18 @@ def test_a_path_that_means_nothing_is_said(written: str, said: str) -> None:
     assert refused.removesuffix(" begins with ~/") == (
         f"{FILE}:5: logins[0].outputs[0].path: {said}"
     )
+
+
+def test_with_state_in_a_secret_no_directory_has_to_be_there() -> None:
+    """Nobody's home, as in a pod."""
+    document = "logins: [{region: a, outputs: [{type: docker_config, path: /a}]}]\n"
+    document += "state: {secret: ci/state}\n"
+
+    config = loaded(document, host=a_host(home=None)).config
+    of_user = loaded(document, environ={"XDG_RUNTIME_DIR": "/run/user/7"}).config
+
+    assert str(config.socket) == "/run/lightkeeper/control.sock"
+    assert str(of_user.socket) == "/run/user/7/lightkeeper/control.sock"
 
 
 def test_a_default_that_cannot_be_had_is_said_as_what_it_is() -> None:

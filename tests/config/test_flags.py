@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lightkeeper.config.flags import SETTINGS, Flags
-from lightkeeper.config.model import Config, ContainersAuth, DockerConfig
-from tests.config.loading import FILE, a_host, loaded, refusal
+from lightkeeper.config.model import Config, ContainersAuth, DockerConfig, KubernetesSecret
+from tests.config.loading import FILE, a_host, files, loaded, refusal, secrets
 
 REGION = {"region": "eu-central-1"}
 LOGIN = "logins:\n- region: eu-central-1\n"
@@ -34,9 +34,13 @@ def test_the_settings_are_flags_with_a_variable_each() -> None:
         ("--endpoint-url", "LIGHTKEEPER_ENDPOINT_URL"),
         ("--docker-config", "LIGHTKEEPER_DOCKER_CONFIG"),
         ("--containers-auth", "LIGHTKEEPER_CONTAINERS_AUTH"),
+        ("--kubernetes-secret", "LIGHTKEEPER_KUBERNETES_SECRET"),
         ("--file-mode", "LIGHTKEEPER_FILE_MODE"),
+        ("--seed", "LIGHTKEEPER_SEED"),
         ("--listen", "LIGHTKEEPER_LISTEN"),
         ("--state-dir", "LIGHTKEEPER_STATE_DIR"),
+        ("--state-secret", "LIGHTKEEPER_STATE_SECRET"),
+        ("--lease", "LIGHTKEEPER_LEASE"),
         ("--socket", "LIGHTKEEPER_SOCKET"),
         ("--log-level", "LIGHTKEEPER_LOG_LEVEL"),
         ("--log-format", "LIGHTKEEPER_LOG_FORMAT"),
@@ -52,6 +56,7 @@ def test_one_login_is_made_of_flags_alone() -> None:
         "docker_config": ["/a", "/b/"],
         "containers_auth": ["~/c"],
         "file_mode": "0640",
+        "seed": "~/seed",
         "listen": "none",
         "state_dir": "/s",
         "socket": "/k",
@@ -65,11 +70,12 @@ def test_one_login_is_made_of_flags_alone() -> None:
     assert (login.name, login.region, login.profile) == ("eu-central-1", "eu-central-1", "build")
     assert login.role_arn == "arn:aws:iam::123456789012:role/push"
     assert login.endpoint_url == "http://127.0.0.1:4566"
-    assert [(type(one), one.path, one.file_mode) for one in login.outputs] == [
+    assert [(type(one), one.path, one.file_mode) for one in files(login)] == [
         (DockerConfig, Path("/a"), 0o640),
         (DockerConfig, Path("/b/config.json"), 0o640),
         (ContainersAuth, Path("/home/ci/c"), 0o640),
     ]
+    assert {one.seed for one in files(login)} == {Path("/home/ci/seed")}
     assert made.web.listen is None
     assert (made.state_dir, made.socket) == (Path("/s"), Path("/k"))
     assert (made.log.level, made.log.format) == ("debug", "json")
@@ -97,9 +103,81 @@ def test_variables_say_the_same_as_flags() -> None:
 
 
 def test_the_mode_alone_is_that_of_the_default_output() -> None:
-    (output,) = config(flags={**REGION, "file_mode": "0640"}).logins[0].outputs
+    (output,) = files(config(flags={**REGION, "file_mode": "0640"}).logins[0])
 
     assert (output.path, output.file_mode) == (Path("/home/ci/.docker/config.json"), 0o640)
+
+
+def test_a_secret_is_written_as_namespace_and_name() -> None:
+    flags = {**REGION, "kubernetes_secret": ["ci/push", "team-*/push", "ci/other"]}
+
+    push, other = secrets(config(flags=flags).logins[0])
+
+    assert (push.name, push.secret, push.namespaces) == (
+        *("kubernetes_secret:push", "push"),
+        ("ci", "team-*"),
+    )
+    assert (other.name, other.namespaces) == ("kubernetes_secret:other", ("ci",))
+    variable = os.pathsep.join(flags["kubernetes_secret"])
+    assert config(flags=REGION, environ={"LIGHTKEEPER_KUBERNETES_SECRET": variable}) == config(
+        flags=flags
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("push", "push is not NAMESPACE/NAME such as ci/lightsail-push"),
+        ("/push", 'the value is not a namespace, or a pattern of them such as "team-*"'),
+        (
+            "ci/",
+            "the value is not the name of a Secret: lower-case letters, digits, hyphens and dots",
+        ),
+        (
+            "ci/a/b",
+            "the value is not the name of a Secret: lower-case letters, digits, hyphens and dots",
+        ),
+    ],
+)
+def test_a_secret_that_is_not_named_in_full_is_said(text: str, said: str) -> None:
+    flags: Flags = {**REGION, "kubernetes_secret": [text]}
+
+    assert refusal(flags=flags) == f"--kubernetes-secret: {said}"
+
+
+def test_the_mode_is_that_of_files_alone() -> None:
+    flags: Flags = {
+        **REGION,
+        "docker_config": ["/a"],
+        "kubernetes_secret": ["ci/push"],
+        "file_mode": "0640",
+    }
+
+    file, secret = config(flags=flags).logins[0].outputs
+
+    assert isinstance(file, DockerConfig)
+    assert file.file_mode == 0o640
+    assert isinstance(secret, KubernetesSecret)
+    assert refusal(flags={**flags, "docker_config": []}) == (
+        "--file-mode: is for files, and there is none; expected --docker-config as well"
+    )
+
+
+def test_state_and_lease_are_said_by_variables_alone() -> None:
+    environ = {"LIGHTKEEPER_STATE_SECRET": "ops/state", "LIGHTKEEPER_LEASE": "ops/leader"}
+
+    made = config(flags=REGION, environ=environ)
+
+    assert made.state is not None
+    assert (made.state.secret.namespace, made.state.secret.name) == ("ops", "state")
+    assert made.leader_election is not None
+    assert str(made.leader_election.lease) == "ops/leader"
+    assert refusal(flags=REGION, environ={"LIGHTKEEPER_LEASE": "ops/leader"}).startswith(
+        "LIGHTKEEPER_LEASE: needs state"
+    )
+    assert refusal(flags={**REGION, "state_dir": "/s"}, environ=environ).startswith(
+        "--state-dir: says where state is kept"
+    )
 
 
 def test_nothing_at_all_is_a_login_of_what_aws_says() -> None:

@@ -10,10 +10,7 @@ import pytest
 from lightkeeper.config.model import (
     Config,
     DockerConfig,
-    FileMode,
-    Listen,
     Login,
-    Share,
     source_fingerprint,
 )
 
@@ -22,16 +19,6 @@ LOGIN = Login(
     region="eu-central-1",
     outputs=(DockerConfig(name="n", path=Path("/a")),),
 )
-
-
-def test_values_are_shown_as_they_are_written() -> None:
-    assert [str(Share.parse("50%")), str(Share.parse("12.5%")), str(Share.parse("15%"))] == [
-        "50%",
-        "12.5%",
-        "15%",
-    ]
-    assert str(FileMode.parse("600")) == "0600"
-    assert str(Listen.parse("[::1]:80")) == "[::1]:80"
 
 
 def test_a_configuration_cannot_be_changed() -> None:

@@ -10,7 +10,7 @@ from lightkeeper.config.model import Log
 from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.config.reading import Reader
 from lightkeeper.config.tree import Keys, Text, Where
-from tests.config.loading import FILE, loaded, refusal
+from tests.config.loading import FILE, files, loaded, refusal
 
 LOGIN = "logins:\n- region: eu-central-1\n"
 OUTPUT = f"{LOGIN}  outputs:\n  - type: docker_config\n    path: /a\n"
@@ -25,6 +25,8 @@ QUOTES = "to YAML unless it is in quotes"
 LOGIN_KEYS = (
     "name, region, profile, role_arn, external_id, session_name, endpoint_url, verify, outputs"
 )
+KEYS = "logins, renewal, web, state_dir, state, leader_election, socket, log"
+TYPES = "docker_config, containers_auth, kubernetes_secret"
 BOOL = "true or false without quotes"
 
 BAD_IN_LOGIN = [
@@ -63,7 +65,7 @@ BAD_IN_LOGIN = [
     ("outputs: [/a]", "outputs[0]: is a text; expected a mapping"),
     (
         "outputs: [{path: /a}]",
-        "outputs[0].type: is missing; expected one of docker_config, containers_auth",
+        f"outputs[0].type: is missing; expected one of {TYPES}",
     ),
     (
         "outputs: [{type: docker}]",
@@ -71,7 +73,7 @@ BAD_IN_LOGIN = [
     ),
     (
         "outputs: [{type: [x]}]",
-        "outputs[0].type: is a list; expected one of docker_config, containers_auth",
+        f"outputs[0].type: is a list; expected one of {TYPES}",
     ),
     ("regoin: a", "regoin: is not a key of this; did you mean region?"),
     (
@@ -96,6 +98,8 @@ BAD_IN_OUTPUT = [
     ("if_foreign: keep", "if_foreign: keep is not known; expected one of replace, report"),
     ("if_foreign: reprot", "if_foreign: reprot is not known; did you mean report?"),
     ("in_place: on", f"in_place: on is not accepted; expected {BOOL}"),
+    ("seed: s", "seed: is not an absolute path; expected one that begins with / or ~/"),
+    ("seed:", "seed: is empty; expected an absolute path, or one that begins with ~/"),
     ("name: ''", "name: the value is not a name for the label `output`"),
     ("pth: /b", "pth: is not a key of this; did you mean path?"),
 ]
@@ -125,7 +129,7 @@ BAD_AT_TOP = [
     ("sate_dir: /a", "sate_dir: is not a key of this; did you mean state_dir?"),
     (
         "<<: {web: {}}",
-        "<<: is not a key of this; expected one of logins, renewal, web, state_dir, socket, log",
+        f"<<: is not a key of this; expected one of {KEYS}",
     ),
 ]
 
@@ -168,7 +172,7 @@ def test_percentages_become_shares_up_to_their_bounds(
 
 @pytest.mark.parametrize("mode", ["0600", "600", "0620", "0640", "0660"])
 def test_modes_that_shut_other_users_out_are_taken(mode: str) -> None:
-    (output,) = loaded(f"{OUTPUT}    file_mode: '{mode}'\n").config.logins[0].outputs
+    (output,) = files(loaded(f"{OUTPUT}    file_mode: '{mode}'\n").config.logins[0])
 
     assert output.file_mode == int(mode, 8)
 
@@ -227,7 +231,7 @@ def test_the_word_none_is_a_name_where_nothing_is_to_be_switched_off() -> None:
 
 @pytest.mark.parametrize("word", ["true", "True", "TRUE"])
 def test_true_is_true_however_yaml_writes_it(word: str) -> None:
-    (output,) = loaded(f"{OUTPUT}    in_place: {word}\n").config.logins[0].outputs
+    (output,) = files(loaded(f"{OUTPUT}    in_place: {word}\n").config.logins[0])
 
     assert output.in_place is True
 

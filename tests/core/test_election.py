@@ -210,7 +210,7 @@ def test_what_is_released_has_no_holder_lasts_a_second_and_keeps_the_count() -> 
         (110, 105, 106, 125),
         (110, 105, 110, 110),
         (110, 105, 500, 110),
-        (110, 85, 109, 110),
+        (110, 89, 108, 110),
     ],
     ids=[
         "begins-when-it-was-sent",

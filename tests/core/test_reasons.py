@@ -8,7 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Caps, Failing, Reason
+from lightkeeper.core.reasons import (
+    DELIVERY,
+    OF_VERIFICATION,
+    RENEWAL,
+    STORE,
+    Caps,
+    Failing,
+    Reason,
+)
 
 OF_ATTEMPTS = (
     "throttled service_error network timeout tls proxy access_denied unauthenticated"
@@ -19,6 +27,12 @@ OF_ATTEMPTS = (
 OF_DELIVERIES = (
     "permission_denied read_only no_space io_error timeout malformed too_large unsafe_path"
     " single_file_mount other_owner contended conflict internal_error"
+    " access_denied unauthenticated network tls throttled service_error invalid_input"
+    " namespace_missing namespace_terminating wrong_type immutable superseded"
+)
+OF_EVERY_NETWORK = (
+    "timeout network tls throttled service_error access_denied unauthenticated invalid_input"
+    " internal_error"
 )
 
 TABLES = pytest.mark.parametrize(
@@ -36,12 +50,14 @@ def test_every_reason_may_occur_somewhere() -> None:
     assert RENEWAL.keys() | DELIVERY.keys() == set(Reason)
 
 
-def test_only_what_can_happen_to_both_is_in_both_tables() -> None:
-    assert RENEWAL.keys() & DELIVERY.keys() == {Reason.TIMEOUT, Reason.INTERNAL_ERROR}
+def test_only_what_a_network_and_a_server_can_do_to_both_is_in_both_tables() -> None:
+    both = RENEWAL.keys() & DELIVERY.keys()
+
+    assert both - OF_VERIFICATION == set(OF_EVERY_NETWORK.split())
 
 
-def test_a_state_is_a_file_like_any_other_save_that_nobody_else_writes_it() -> None:
-    assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT}
+def test_a_state_is_a_file_or_a_secret_like_any_other_save_that_nobody_else_writes_it() -> None:
+    assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT, Reason.SUPERSEDED}
 
 
 def test_a_state_is_not_told_to_be_a_docker_config() -> None:
@@ -50,6 +66,20 @@ def test_a_state_is_not_told_to_be_a_docker_config() -> None:
 
     assert "Docker" not in said
     assert "in_place" not in said
+
+
+def test_what_a_cluster_refuses_is_not_told_in_the_words_of_aws_or_of_files() -> None:
+    """Nor are a file's troubles told as a cluster's: one place is one of both."""
+    of_files = {Reason.TIMEOUT, Reason.INTERNAL_ERROR}
+    of_cluster = DELIVERY.keys() & RENEWAL.keys() - of_files - OF_VERIFICATION
+
+    for reason in of_cluster:
+        assert "AWS" not in DELIVERY[reason].advice
+        assert "Lightsail" not in DELIVERY[reason].advice
+        assert "API server" in DELIVERY[reason].advice
+    for reason in (Reason.TIMEOUT, Reason.MALFORMED, Reason.TOO_LARGE):
+        assert re.search("Secret|API server", DELIVERY[reason].advice)
+        assert re.search("file|mount|right one", DELIVERY[reason].advice)
 
 
 @TABLES

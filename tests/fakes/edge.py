@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from random import Random
 
 from lightkeeper.attempt import Source
+from lightkeeper.core import policy
 from lightkeeper.core.answer import Answer, Refusal, Verdict
 from lightkeeper.core.credential import Credential, Digest, Secret
 from lightkeeper.core.facts import ClockStepped, LoginFact, LoginName, OutputName, Place
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.saved import Saved
+from lightkeeper.core.state import Known
 from lightkeeper.fleet import Fleet
 from lightkeeper.keeper import Keeper
 from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Pending, Put, World
@@ -70,6 +72,7 @@ class MemoryStore:
     kept: dict[str, Saved] = field(default_factory=dict)
     failure: Failed | None = None
     bug: Exception | None = None
+    others: tuple[Known, ...] = ()
     forgetting: list[LoginName] = field(default_factory=list)
     lets_go: asyncio.Event | None = None
 
@@ -79,6 +82,9 @@ class MemoryStore:
         if self.failure is None:
             self.kept[saved.login] = saved
         return self.failure
+
+    async def known(self, login: LoginName) -> tuple[Known, ...]:
+        return self.others
 
     async def forget(self, login: LoginName) -> Failed | None:
         self.forgetting.append(login)
@@ -224,6 +230,7 @@ class FakeOutput:
     names: tuple[str, ...] = ("/a/config.json",)
     name: OutputName = OUTPUT
     replaces_foreign: bool = True
+    poll: timedelta = policy.POLL
     gate: Gate = field(default_factory=Gate)
     held: dict[str, Digest | None] = field(default_factory=dict)
     failures: dict[str, Failed | Pending | Foreign | Exception] = field(default_factory=dict)

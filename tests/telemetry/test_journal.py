@@ -8,6 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from lightkeeper import __version__
+from lightkeeper.core.election import (
+    ElectionFailed,
+    Ended,
+    LeaderSeen,
+    LeadershipBegan,
+    LeadershipEnded,
+    LeaseReleased,
+)
+from lightkeeper.core.reasons import Reason
 from lightkeeper.telemetry.events import OWN_EVENTS
 from lightkeeper.telemetry.journal import Journal
 from tests.core.making import HOUR, MINUTE, at
@@ -142,6 +151,16 @@ def say_everything(journal: Journal) -> None:
     journal.listener_failed("127.0.0.1:9780", "Address already in use", at())
     journal.daemon_surprised("beat", "LookupError", at())
     journal.control_failed("d", at())
+    for fact in (
+        LeadershipBegan(at=at(), identity="a", former="b", transitions=1),
+        LeadershipEnded(
+            at=at(), identity="a", why=Ended.TAKEN, holder="b", detail="d", lasted=MINUTE
+        ),
+        LeaderSeen(at=at(), holder="b", transitions=2),
+        LeaseReleased(at=at(), identity="a"),
+        ElectionFailed(at=at(), reason=Reason.NETWORK, detail="d"),
+    ):
+        journal.elected(fact)
     journal.watch_blind("d")
     journal.places_left("prod", ["/a"])
     journal.state_unreadable("prod", "d")

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Oddity
 from lightkeeper.core.facts import Cause, LoginFact
-from lightkeeper.core.fold import fold
 from lightkeeper.core.news import failure_of, is_news
 from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.place import PlaceState
@@ -152,7 +151,9 @@ def test_a_failed_attempt_is_an_error_when_a_person_must_act(reason: Reason) -> 
 def test_a_failed_delivery_is_an_error_when_a_person_must_act(reason: Reason) -> None:
     line = line_of(making.not_delivered(reason=reason))
 
-    assert line["level"] == (WAITING if reason in {"timeout", "io_error", "contended"} else PERSON)
+    waits = "timeout io_error contended network throttled service_error superseded"
+    waits += " namespace_terminating"
+    assert line["level"] == (WAITING if reason in waits.split() else PERSON)
     assert line["advice"] == DELIVERY[reason].advice
 
 
@@ -268,7 +269,7 @@ class Diary(Life):
 
     def _happened(self, fact: LoginFact) -> None:
         news = is_news(self.state, fact)
-        self.state = fold(self.state, fact)
+        super()._happened(fact)
         self.recorder.record(fact, news=news, failure=failure_of(self.state, fact))
 
 

@@ -15,25 +15,18 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct, field
 
+from lightkeeper.core import policy
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_config import Document, parse, take_out
 from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Files, Replaced
-from lightkeeper.merging import beside, delivered, foreign, found
+from lightkeeper.merging import beside, delivered, foreign, found, seeded
 from lightkeeper.owning import Owners, Ranks, Served
 from lightkeeper.paths import NotYet, Paths, RealFile, outcome
-from lightkeeper.ports import (
-    Delivery,
-    Failed,
-    Foreign,
-    Found,
-    Pending,
-    Put,
-    Stat,
-    Workers,
-)
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put, Stat, Workers
 
 T = TypeVar("T")
 
@@ -46,6 +39,8 @@ class FileOptions(Struct, frozen=True, kw_only=True):
     mode: int = 0o600
     """Of a new file."""
     in_place: bool = False
+    seed: str | None = None
+    """The path of what a new file begins with."""
 
 
 class _Job(Struct):
@@ -79,7 +74,7 @@ class _Queue(Struct, weakref=True):
 class FileWriters:
     """Every real file's one writer; shared by all file outputs of a daemon. For workers."""
 
-    def __init__(self, files: Files, paths: Paths) -> None:
+    def __init__(self, files: Files, paths: Paths, ranks: Ranks | None = None) -> None:
         self._files = files
         self._paths = paths
         self._queues = WeakValueDictionary[_Key, _Queue]()
@@ -89,7 +84,7 @@ class FileWriters:
         """By path, where it led when it was last followed; missing where it led nowhere."""
         self._known: dict[str, _Sight] = {}
         """By path, what every login has looked at or is going to, and our own doing since."""
-        self._ranks = Ranks()
+        self._ranks = ranks or Ranks()
 
     def rank(self, logins: Iterable[LoginName]) -> None:
         """Of logins that share a registry and a file, let the one that comes first here keep it."""
@@ -184,10 +179,12 @@ class FileWriters:
         return found(parse(seen.data), held, spared, said)
 
     def _probe(self, path: str, options: FileOptions) -> None:
+        data = None
         if (file := self._paths.find(path)) is None:
             self._files.probe_dir(self._paths.deepest(path))
         else:
-            parse(self._files.probe(file, in_place=options.in_place).data)
+            data = self._files.probe(file, in_place=options.in_place).data
+        self._begun(data, (), options.seed)
 
     def _sweep(self, path: str) -> None:
         if (end := self._find(path)) is not None:
@@ -250,7 +247,7 @@ class FileWriters:
         notices = set[Notice]()
 
         def change(data: bytes | None) -> bytes | None:
-            document = _merged(parse(data), admitted)
+            document = _merged(self._begun(data, admitted, options.seed), admitted)
             sections = frozenset(each.key for each in (*document.before, *document.after))
             if queue.sections - sections:
                 notices.add(Notice.SECTIONS_LOST)
@@ -271,6 +268,18 @@ class FileWriters:
                 job.outcome = job.outcome or done
             else:
                 job.outcome = replaced
+
+    def _begun(self, data: bytes | None, jobs: Iterable[_Job], seed: str | None) -> Document:
+        """What is there; where there is no file yet, what it is to begin with."""
+        if data is not None or seed is None:
+            return parse(data)
+        try:
+            file = self._paths.find(seed)
+            begins = self._files.read(file).data if file else None
+            return seeded(begins, (job.delivery.credential.registry for job in jobs))
+        except FileFailure as exc:
+            said = exc.detail.removeprefix(f"{seed}: ")
+            raise FileFailure(exc.reason, f"its seed {seed}: {said}") from exc
 
     def _account_for(self, queue: _Queue, jobs: Iterable[_Job], done: Replaced) -> None:
         """Whoever knew the file as it was before knows it as it is, if that is our doing alone."""
@@ -321,6 +330,7 @@ class DockerFile:
     ) -> None:
         self.name = name
         self.replaces_foreign = replaces_foreign
+        self.poll = policy.POLL
         self._path = path
         self._login = login
         self._options = options

@@ -13,20 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lightkeeper.core.credential import Secret
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
+from lightkeeper.core.state import Known
 from lightkeeper.files import Files
 from lightkeeper.paths import NotYet, Paths, outcome, told
 from lightkeeper.ports import Failed, Fs, Workers
+from lightkeeper.saving import NewerError, read, written
 
-_VERSION: Final = 1
 _DEADLINE: Final = timedelta(seconds=10)
 _SUFFIX: Final = ".json"
 _LEFT: Final = re.compile(r"\.(.+\.json)\.lightkeeper\.")
@@ -34,7 +33,6 @@ _LEFT: Final = re.compile(r"\.(.+\.json)\.lightkeeper\.")
 _LOCK: Final = "lock"
 _ONCE: Final = "once"
 """Stands in the lock, behind the process id, where that process ends soon."""
-_DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class StateDirTakenError(Exception):
@@ -45,13 +43,6 @@ class StateDirTakenError(Exception):
         super().__init__(pid)
         self.ends_soon = use == _ONCE
         """Whether it is one run and no daemon."""
-
-
-class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What every version of the file has."""
-
-    version: int
-    state: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Unreadable(Struct, frozen=True, kw_only=True):
@@ -91,7 +82,7 @@ class StateDir:
         if saved.login in self._newer:
             detail = "the saved state is of a newer Lightkeeper and is left untouched"
             return Failed(reason=Reason.MALFORMED, detail=detail)
-        data = _written(saved)
+        data = written(saved)
         work = partial(outcome, partial(self._write, LoginName(saved.login), data))
         return await self._workers.run(f"state {saved.login}", work, _DEADLINE)
 
@@ -99,6 +90,10 @@ class StateDir:
         """Keep no credential of `login`, only what `withdraw` needs to know its entries by."""
         work = partial(outcome, partial(self._strip, login))
         return await self._workers.run(f"state {login}", work, _DEADLINE)
+
+    async def known(self, login: LoginName) -> tuple[Known, ...]:  # noqa: ARG002 - as the port says
+        """Nothing: nobody else has the directory."""
+        return ()
 
     def remove(self, login: LoginName) -> Failed | None:
         """Keep nothing of `login`: once this is told, not even a power cut brings it back."""
@@ -133,21 +128,10 @@ class StateDir:
         # Who may put a file here could else have us deliver what they like.
         data = self._files.read_own(file).data if file else None
         try:
-            envelope = msgspec.json.decode(data or b"", type=_Envelope)
-        except _DAMAGE as exc:
-            raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
-        if envelope.version > _VERSION:
+            return read(data or b"", login)
+        except NewerError:
             self._newer.add(login)
-            detail = f"the saved state is of a newer Lightkeeper (format {envelope.version})"
-            raise FileFailure(Reason.MALFORMED, detail)
-        try:
-            saved = msgspec.json.decode(envelope.state, type=Saved, dec_hook=_decoded)
-        except _DAMAGE as exc:
-            raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
-        if saved.login != login:
-            detail = f"the saved state is of another login, {saved.login[:80]!r}"
-            raise FileFailure(Reason.MALFORMED, detail)
-        return saved
+            raise
 
     def _write(self, login: LoginName, data: bytes) -> None:
         file = self._paths.make(self._path_of(login))
@@ -173,7 +157,7 @@ class StateDir:
             if login not in self._newer:
                 self._remove(login)
         else:
-            self._write(login, _written(replace(saved, credential=None)))
+            self._write(login, written(replace(saved, credential=None)))
 
 
 @contextmanager
@@ -247,20 +231,3 @@ def _hold(lock: int) -> None:
     except BlockingIOError as exc:
         holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
         raise StateDirTakenError(holder) from exc
-
-
-def _written(saved: Saved) -> bytes:
-    state = msgspec.Raw(msgspec.json.encode(saved, enc_hook=_encoded))
-    return msgspec.json.encode(_Envelope(version=_VERSION, state=state)) + b"\n"
-
-
-def _encoded(value: object) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise NotImplementedError
-
-
-def _decoded(kind: type, value: object) -> object:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise NotImplementedError

@@ -104,8 +104,11 @@ def _keep_off(config: Config) -> None:
 
     Such as one whose configuration was changed and that was not restarted since.
     """
+    from lightkeeper.config.model import FileOutput
+
     served = asking.served_apart(str(config.socket), str(config.state_dir))
-    ours = [str(output.path) for login in config.logins for output in login.outputs]
+    outputs = (output for login in config.logins for output in login.outputs)
+    ours = [str(output.path) for output in outputs if isinstance(output, FileOutput)]
     if both := [place for place in ours if place in served]:
         msg = (
             f"a daemon answers at {config.socket} and serves {_named(both)}, and its state"
@@ -136,6 +139,8 @@ def _owned(config: Config, owner: StateDirTakenError) -> str:
 
 def _unserved(document: Document, config: Config) -> list[str]:
     """What is configured and not in the document: a daemon's own configuration may be another."""
+    from lightkeeper.config.model import FileOutput
+
     served = {
         (login["login"], login["region"]): {place["place"] for place in places(login)}
         for login in document["logins"]
@@ -143,7 +148,7 @@ def _unserved(document: Document, config: Config) -> list[str]:
     missing = []
     for login in config.logins:
         known = served.get((login.name, login.region))
-        paths = [str(output.path) for output in login.outputs]
+        paths = [str(output.path) for output in login.outputs if isinstance(output, FileOutput)]
         if known is None:
             missing.append(f"the login {login.name} of {login.region}")
         else:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
-from lightkeeper.config.environment import Environment
-from lightkeeper.config.model import ContainersAuth, DockerConfig
+from lightkeeper.config.environment import SYSTEM_RUNTIME, SYSTEM_STATE, Environment
+from lightkeeper.config.model import ContainersAuth, DockerConfig, KubernetesSecret
 from lightkeeper.config.problem import Problem
 from lightkeeper.config.tree import Items, Keys, Text, text_of
 
 _FILE_NAMES: Final = {
     str(kind.__struct_config__.tag): kind.file_name for kind in (DockerConfig, ContainersAuth)
 }
+_SECRET: Final = str(KubernetesSecret.__struct_config__.tag)
+_DEFAULTS: Final = {one.name: one.default for one in fields(KubernetesSecret)}
+_NOWHERE: Final = "name no namespace, and there is no namespace_selector; expected one of the two"
 
 
 class Completion:
@@ -30,12 +33,20 @@ class Completion:
 
     def config(self, tree: Keys) -> Keys:
         """The whole tree."""
+        if "state" in tree.entries and "state_dir" in tree.entries:
+            problem = "says where state is kept, and so does state; expected one of them"
+            self._problems.append(tree.entries["state_dir"].where.problem(problem))
         return _with_items(self.daemon(tree), "logins", self._login)
 
     def daemon(self, tree: Keys) -> Keys:
         """Where its daemon is, and nothing else."""
-        state_dir = self._environment.state_dir()
-        socket = self._environment.socket(text_of(tree, "state_dir") or state_dir)
+        if "state" in tree.entries:
+            # A pod: its user may be nobody with a home, and no directory is needed.
+            state_dir, folder = SYSTEM_STATE, SYSTEM_RUNTIME
+        else:
+            state_dir = self._environment.state_dir()
+            folder = text_of(tree, "state_dir") or state_dir
+        socket = self._environment.socket(folder)
         before = len(self._problems)
         tree = self._with_path(tree, "state_dir", state_dir)
         is_wrong = len(self._problems) > before
@@ -66,16 +77,34 @@ class Completion:
 
     def _output(self, output: Keys) -> Keys:
         kind = text_of(output, "type")
+        if kind == _SECRET:
+            return self._secret(output)
         if kind not in _FILE_NAMES:
             return output
         default = self._environment.output_path(kind)
         output = self._with_path(output, "path", default, file_name=_FILE_NAMES[kind])
+        if "seed" in output.entries:
+            output = self._with_path(output, "seed")
         if "name" not in output.entries:
             where = output.entries["path"].where
             output = output.put("name", Text(where, f"{kind}:{text_of(output, 'path')}"))
         return output
 
-    def _with_path(self, keys: Keys, key: str, default: str, *, file_name: str = "") -> Keys:
+    def _secret(self, output: Keys) -> Keys:
+        cluster = output.entries.get("cluster")
+        if isinstance(cluster, Keys) and "kubeconfig" in cluster.entries:
+            output = output.put("cluster", self._with_path(cluster, "kubeconfig"))
+        if "name" not in output.entries:
+            secret = output.entries.get("secret")
+            where = secret.where if secret else output.where
+            text = text_of(output, "secret") or _DEFAULTS["secret"]
+            output = output.put("name", Text(where, f"{_SECRET}:{text}"))
+        named = output.entries.get("namespaces", Items(output.where.below("namespaces"), ()))
+        if named == Items(named.where, ()) and "namespace_selector" not in output.entries:
+            self._problems.append(named.where.problem(_NOWHERE))
+        return output
+
+    def _with_path(self, keys: Keys, key: str, default: str = "", *, file_name: str = "") -> Keys:
         """The mapping with the path that is meant, by default as if `default` had been written."""
         node = keys.entries.get(key)
         if node is None:

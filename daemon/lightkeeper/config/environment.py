@@ -81,15 +81,15 @@ class Environment:
             return SYSTEM_STATE
         return "~/.local/state/lightkeeper"
 
-    def socket(self, state_dir: str) -> str:
-        """The control socket, as one would write it in the file."""
+    def socket(self, otherwise: str) -> str:
+        """The control socket, as one would write it in the file; by default in that directory."""
         if self._has("RUNTIME_DIRECTORY"):
             return "$RUNTIME_DIRECTORY/control.sock"
         if self._host.uid == 0 or self._host.owns(SYSTEM_RUNTIME):
             return f"{SYSTEM_RUNTIME}/control.sock"
         if self._has("XDG_RUNTIME_DIR"):
             return "$XDG_RUNTIME_DIR/lightkeeper/control.sock"
-        return f"{state_dir}/control.sock"
+        return f"{otherwise}/control.sock"
 
     def path(self, text: str, file_name: str = "") -> str:
         """The absolute path that a text means; `ValueError` says why it means none.

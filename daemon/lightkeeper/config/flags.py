@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from lightkeeper.config.problem import Problem, choice
-from lightkeeper.config.tree import Items, Keys, Node, Text, Where
+from lightkeeper.config.problem import Problem, choice, shown
+from lightkeeper.config.tree import Items, Keys, Node, Text, Where, text_of
 
 PREFIX: Final = "LIGHTKEEPER_"
 
@@ -84,9 +84,29 @@ SETTINGS: Final = (
         "output.containers_auth",
         is_repeatable=True,
     ),
+    Setting(
+        "kubernetes_secret",
+        "NAMESPACE/NAME",
+        "keep the login in this Secret of the cluster",
+        "output.kubernetes_secret",
+        is_repeatable=True,
+    ),
     Setting("file_mode", "MODE", "mode of a file that is made, such as 0600", "output.file_mode"),
+    Setting("seed", "PATH", "Docker config that a file begins with when it is made", "output.seed"),
     Setting("listen", "HOST:PORT", "serve metrics and probes here, or none", "web.listen"),
     Setting("state_dir", "DIR", "where held credentials survive a restart", "state_dir"),
+    Setting(
+        "state_secret",
+        "NAMESPACE/NAME",
+        "keep held credentials in this Secret instead of a directory",
+        "state.secret",
+    ),
+    Setting(
+        "lease",
+        "NAMESPACE/NAME",
+        "work while holding this Lease, one of several replicas at a time",
+        "leader_election.lease",
+    ),
     Setting("socket", "PATH", "unix socket through which commands reach the daemon", "socket"),
     Setting("log_level", "LEVEL", "debug, info, warning or error", "log.level"),
     Setting("log_format", "FORMAT", "auto, console or json", "log.format"),
@@ -111,22 +131,27 @@ def lay_over(tree: Keys, flags: Flags, environ: Mapping[str, str], problems: lis
                 pass
     of_login = {setting.key: texts for setting, texts in said.items() if setting.is_of_login}
     if "logins" not in tree.entries:
-        return tree.put("logins", Items(Where(key="logins"), (_login(of_login),)))
+        return tree.put("logins", Items(Where(key="logins"), (_login(of_login, problems),)))
     for texts in of_login.values():
         message = f"is for a login made of flags alone; {tree.where.file} has logins, set it there"
         problems.append(texts[0].where.problem(message))
     return tree
 
 
-def _login(said: Mapping[str, tuple[Text, ...]]) -> Keys:
+def _login(said: Mapping[str, tuple[Text, ...]], problems: list[Problem]) -> Keys:
     """The login that flags make."""
     login: dict[str, Node] = {}
     outputs: list[Keys] = []
     for key, texts in said.items():
         match key.split("."):
-            case ["output", "file_mode"]:
+            case ["output", "file_mode" | "seed" as key]:
                 outputs = outputs or [_output("docker_config", Where(key="outputs[0]"))]
-                outputs = [output.put("file_mode", texts[0]) for output in outputs]
+                outputs = [_of_file(output, key, texts[0]) for output in outputs]
+                if all(key not in output.entries for output in outputs):
+                    message = "is for files, and there is none; expected --docker-config as well"
+                    problems.append(texts[0].where.problem(message))
+            case ["output", "kubernetes_secret"]:
+                outputs += _secrets(texts, problems)
             case ["output", kind]:
                 outputs += [_output(kind, text.where).put("path", text) for text in texts]
             case [_, key]:
@@ -136,6 +161,30 @@ def _login(said: Mapping[str, tuple[Text, ...]]) -> Keys:
     if outputs:
         login["outputs"] = Items(Where(key="outputs"), tuple(outputs))
     return Keys(Where(), login)
+
+
+def _of_file(output: Keys, key: str, text: Text) -> Keys:
+    is_file = text_of(output, "type") != "kubernetes_secret"
+    return output.put(key, text) if is_file else output
+
+
+def _secrets(texts: Sequence[Text], problems: list[Problem]) -> list[Keys]:
+    """An output for each name of a Secret, with all the namespaces where it is wanted."""
+    namespaces: dict[str, tuple[Text, ...]] = {}
+    for text in texts:
+        namespace, slash, name = text.text.partition("/")
+        if slash:
+            namespaces[name] = (*namespaces.get(name, ()), Text(text.where, namespace))
+        else:
+            expected = "NAMESPACE/NAME such as ci/lightsail-push"
+            problems.append(text.where.problem(f"{shown(text.text)} is not {expected}"))
+    where = texts[0].where
+    return [
+        _output("kubernetes_secret", where)
+        .put("secret", Text(where, name))
+        .put("namespaces", Items(where, found))
+        for name, found in namespaces.items()
+    ]
 
 
 def _output(kind: str, where: Where) -> Keys:

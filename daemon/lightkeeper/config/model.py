@@ -8,11 +8,15 @@ one pattern for the loader and for the JSON Schema, one phrase for people.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, field
+
+from lightkeeper.config import names
+from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Share
 
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 # A label that is empty or longer than 63 makes the resolver raise what is no OSError.
@@ -20,6 +24,9 @@ _NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?"
 _ADDRESS_6 = r"\[(?=[^\]]*:)[0-9A-Fa-f:]{2,39}([0-9]{1,3}(\.[0-9]{1,3}){3})?\]"
 _HOST = rf"({_NAME}|{_ADDRESS_6})"
 _ANY_PATH = r"^(/|~(/|$)|\$)"
+_DURATION = r"^[1-9][0-9]{0,3}[sm]$"
+_A_DURATION = "a duration such as 30s or 2m"
+_AN_OBJECT = "NAMESPACE/NAME such as ci/lightkeeper"
 
 NONE = "none"
 """Written where a default is to be switched off."""
@@ -30,51 +37,6 @@ def _form(pattern: str, expected: str, *, missing: str = "") -> Meta:
     return Meta(
         description=expected, extra_json_schema={"pattern": pattern}, extra={"missing": missing}
     )
-
-
-class Share(float):
-    """A part of a lifetime, written as a percentage."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """`50%` is a half."""
-        return cls(float(text.removesuffix("%")) / 100)
-
-    def __str__(self) -> str:
-        return f"{self * 100:g}%"
-
-
-class FileMode(int):
-    """The permission bits of a file, written in octal."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """`0600` is read and write for the owner alone."""
-        return cls(text, 8)
-
-    def __str__(self) -> str:
-        return f"{int(self):04o}"
-
-
-class Listen(str):
-    """Where to listen, written as HOST:PORT."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The text as it is."""
-        return cls(text)
-
-    @property
-    def host(self) -> str:
-        """A name or an address; an IPv6 address without its brackets."""
-        return self.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """From 0, which is any free port, to 65535."""
-        return int(self.rpartition(":")[2])
 
 
 class FileOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +64,11 @@ class FileOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     in_place: bool = False
     """Whether the file is overwritten instead of replaced. Default false: readers could see half a
     file. True only for a file that is a mount of its own and cannot be replaced."""
+    seed: (
+        Annotated[Path, _form(_ANY_PATH, "an absolute path, or one that begins with ~/")] | None
+    ) = None
+    """A Docker config that a file begins with when it is made, such as a base image's login from a
+    read-only Secret; a file that exists is left without it. Default: none, it begins empty."""
 
 
 class DockerConfig(FileOutput, frozen=True, tag_field="type", tag="docker_config"):
@@ -116,7 +83,96 @@ class ContainersAuth(FileOutput, frozen=True, tag_field="type", tag="containers_
     file_name: ClassVar[str] = "auth.json"
 
 
-Output: TypeAlias = DockerConfig | ContainersAuth
+class WhichCluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The cluster of an output, and who we are there."""
+
+    kubeconfig: (
+        Annotated[Path, _form(_ANY_PATH, "an absolute path, or one that begins with ~/")] | None
+    ) = None
+    """A kubeconfig file. Default: the pod's own ServiceAccount in a cluster, elsewhere
+    `$KUBECONFIG` or ~/.kube/config."""
+    context: Annotated[str, _form(r"^\S.*$", "the name of a context")] | None = None
+    """A context of the kubeconfig file. Default: its current one."""
+
+
+class KubernetesSecret(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="kubernetes_secret",
+):
+    """What builders in a cluster mount; not for `imagePullSecrets`, since it only pushes."""
+
+    name: Annotated[str, _form(r"^\S.*$", "a name for the label `output`")]
+    """What metrics and logs call it, unique within the login. Default: its type and secret."""
+    secret: Annotated[
+        str,
+        _form(names.NAME, "the name of a Secret: lower-case letters, digits, hyphens and dots"),
+    ] = "lightsail-push"  # noqa: S105 - its name
+    """What the Secret is called in each namespace; of type kubernetes.io/dockerconfigjson. Default
+    `lightsail-push`: what it is for."""
+    namespaces: tuple[
+        Annotated[
+            str, _form(names.NAMESPACES, 'a namespace, or a pattern of them such as "team-*"')
+        ],
+        ...,
+    ] = ()
+    """Names need no right beyond their namespace; patterns (`*` any characters, `?` one) need to
+    list and watch namespaces. Default: none, and then `namespace_selector` must say which."""
+    namespace_selector: (
+        Annotated[
+            str, _form(names.SELECTOR, 'a label selector such as "ci=true" or "team in (a, b)"')
+        ]
+        | None
+    ) = None
+    """Namespaces with these labels, beside those in `namespaces`. Default: none."""
+    exclude: tuple[
+        Annotated[
+            str, _form(names.NAMESPACES, 'a namespace, or a pattern of them such as "kube-*"')
+        ],
+        ...,
+    ] = ()
+    """Namespaces that a pattern or the selector finds, and that are left alone. Default: none."""
+    labels: Mapping[
+        Annotated[
+            str,
+            _form(
+                names.LABEL_KEY,
+                f"a label's key such as example.com/team; {names.OURS} is Lightkeeper's own",
+            ),
+        ],
+        Annotated[
+            str, _form(names.LABEL_VALUE, "a label's value: at most 63 letters, digits and -_.")
+        ],
+    ] = field(default_factory=dict)
+    """Labels of the Secret beside our own. Default: none."""
+    annotations: Mapping[
+        Annotated[
+            str,
+            _form(
+                names.LABEL_KEY,
+                f"an annotation's key such as example.com/team; {names.OURS} is Lightkeeper's own",
+            ),
+        ],
+        Annotated[str, _form("", "a text in one line")],
+    ] = field(default_factory=dict)
+    """Annotations of the Secret beside our own. Default: none."""
+    cluster: WhichCluster = field(default_factory=WhichCluster)
+    """The cluster. Default: the one that this runs in, else that of the user's kubeconfig."""
+    if_foreign: Literal["report", "replace"] = "report"
+    """What happens to a Secret, or to an entry in it, that is somebody else's. Default `report`:
+    who made it may make it again."""
+    merge: bool = False
+    """Whether the Secret may hold entries for other registries, which are kept. Default false: it
+    is ours alone, and then two writers cannot undo one another's work."""
+    prune: bool = False
+    """Whether our Secret is deleted from a namespace that is no longer chosen. Default false: a job
+    may be reading it."""
+
+
+Output: TypeAlias = DockerConfig | ContainersAuth | KubernetesSecret
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,6 +281,43 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The least that is logged. Default `info`: a few lines a day for each login."""
 
 
+class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where held credentials survive a restart, if not in a directory."""
+
+    secret: Annotated[
+        ObjectName,
+        _form(names.NAMESPACED, _AN_OBJECT, missing=f"is missing; expected {_AN_OBJECT}"),
+    ]
+    """A Secret of the daemon's own namespace, in the cluster that it runs in. It holds passwords:
+    let nobody else read it. There is no default."""
+
+
+class LeaderElection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Lease that one of several replicas holds at a time."""
+
+    lease: Annotated[
+        ObjectName,
+        _form(names.NAMESPACED, _AN_OBJECT, missing=f"is missing; expected {_AN_OBJECT}"),
+    ]
+    """A Lease of the daemon's own namespace, in the cluster that it runs in. There is no
+    default."""
+    duration: Annotated[Duration, _form(_DURATION, _A_DURATION)] = field(
+        default_factory=lambda: Duration(seconds=30)
+    )
+    """For how long the others wait after the last sign of the one that leads. Default 30s: a
+    credential that lives for hours is not renewed in a hurry."""
+    renew_deadline: Annotated[Duration, _form(_DURATION, _A_DURATION)] = field(
+        default_factory=lambda: Duration(seconds=20)
+    )
+    """After how long without renewing the Lease it stops by itself; less than `duration`. Default
+    20s: it has stopped before another begins."""
+    retry: Annotated[Duration, _form(_DURATION, _A_DURATION)] = field(
+        default_factory=lambda: Duration(seconds=5)
+    )
+    """How often the Lease is renewed, or asked for; 1.2 times that is less than `renew_deadline`.
+    Default 5s: a failed try or two do no harm."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that Lightkeeper is told."""
 
@@ -236,11 +329,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The listener for metrics and probes."""
     state_dir: Annotated[Path, _form(_ANY_PATH, "an absolute path, or one that begins with ~/")]
     """The directory where held credentials survive a restart. Default: `$STATE_DIRECTORY`, which
-    systemd sets, else the user's state directory, for root /var/lib/lightkeeper."""
+    systemd sets, else the user's state directory, for root /var/lib/lightkeeper. Not used where
+    `state` names a Secret."""
+    state: State | None = None
+    """Where held credentials survive the end of a pod. Default: none, they are in `state_dir`."""
+    leader_election: LeaderElection | None = None
+    """How several replicas agree on the one that works; needs `state`. Default: this one works
+    alone."""
     socket: Annotated[Path, _form(_ANY_PATH, "an absolute path, or one that begins with ~/")]
     """The unix socket through which commands reach the daemon. Default: control.sock in
     `$RUNTIME_DIRECTORY`, which systemd sets, else in the user's runtime directory, for root in
-    /run/lightkeeper, and where there is none in `state_dir`."""
+    /run/lightkeeper, and where there is none in `state_dir`; with `state`, in /run/lightkeeper."""
     log: Log = field(default_factory=Log)
     """What is logged, and how."""
 

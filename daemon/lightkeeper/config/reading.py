@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,9 +12,10 @@ from typing import Annotated, Final, Literal, TypeVar, Union, get_args, get_orig
 
 from msgspec import NODEFAULT, Meta, Struct, structs
 
-from lightkeeper.config.model import NONE, FileMode, Listen, Share
+from lightkeeper.config.model import NONE
 from lightkeeper.config.problem import Problem, choice, shown
 from lightkeeper.config.tree import NOTHING, YES_OR_NO, Items, Keys, Node, Text, kind_of
+from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Share
 
 S = TypeVar("S", bound=Struct)
 
@@ -21,8 +23,10 @@ _BUILD: Final[Mapping[object, Callable[[str], object]]] = {
     str: str,
     Path: Path,
     Share: Share.parse,
+    Duration: Duration.parse,
     FileMode: FileMode.parse,
     Listen: Listen.parse,
+    ObjectName: ObjectName.parse,
 }
 _BOOLS: Final = {"true": True, "false": False}
 
@@ -58,6 +62,11 @@ class _Field(Struct, frozen=True):
     def missing(self) -> str:
         return str((self.form.extra or {}).get("missing", ""))
 
+    @property
+    def inner(self) -> tuple[_Field, ...]:
+        """What a list holds, or the keys and the values of a mapping."""
+        return tuple(_field(one) for one in get_args(self.kind) if one is not Ellipsis)
+
 
 class Reader:
     """Reads nodes; what is wrong goes to `problems`, and what is read is worth nothing then."""
@@ -71,16 +80,17 @@ class Reader:
             self._refuse(node, f"is {kind_of(node)}; expected a mapping")
             return None
         before = len(self._problems)
-        values = self._values(node, kind)
+        values = self._values(node, _fields(kind), kind.__struct_config__.tag_field)
         return None if len(self._problems) > before else kind(**values)
 
-    def _values(self, node: Keys, kind: type[Struct]) -> dict[str, object]:
-        fields = _fields(kind)
+    def _values(
+        self, node: Keys, fields: Mapping[str, _Field], tag_field: str | None
+    ) -> dict[str, object]:
         values: dict[str, object] = {}
         for key, value in node.entries.items():
             if key in fields:
                 values[key] = self._value(value, fields[key])
-            elif key != kind.__struct_config__.tag_field:
+            elif key != tag_field:
                 self._refuse(value, f"is not a key of this; {choice(key, fields)}")
         for key, field in fields.items():
             if field.missing and key not in node.entries:
@@ -90,12 +100,14 @@ class Reader:
     def _value(self, node: Node, field: _Field) -> object:
         kind = field.kind
         if get_origin(kind) is tuple:
-            return self._items(node, _field(get_args(kind)[0]))
+            return self._items(node, field)
+        if get_origin(kind) is Mapping:
+            return self._mapping(node, *field.inner)
         if isinstance(kind, type) and issubclass(kind, Struct):
             chosen = self._chosen(node, field.kinds) if len(field.kinds) > 1 else kind
             if chosen is None and isinstance(node, Keys):
-                # All kinds of output have the same keys: what else is wrong is said as well.
-                self._values(node, kind)
+                # Whichever kind is meant: what is wrong by all of them is said as well.
+                self._values(node, _fields_of_any(_structs(field.kinds)), "type")
             return chosen and self.struct(node, chosen)
         if wrong := _complaint(node, field):
             self._refuse(node, wrong)
@@ -106,17 +118,22 @@ class Reader:
         if not isinstance(node, Items):
             self._refuse(node, f"is {kind_of(node)}; expected a list")
             return ()
-        if not node.items:
+        if not node.items and field.form.min_length:
             self._refuse(node, "is empty; expected at least one")
-        return tuple(self._value(item, field) for item in node.items)
+        return tuple(self._value(item, *field.inner) for item in node.items)
+
+    def _mapping(self, node: Node, key: _Field, value: _Field) -> Mapping[str, object]:
+        if not isinstance(node, Keys):
+            self._refuse(node, f"is {kind_of(node)}; expected a mapping")
+            return {}
+        for name, one in node.entries.items():
+            if not (name.isprintable() and re.search(key.pattern, name)):
+                self._refuse(one, f"is not {key.expected}")
+        return {name: self._value(one, value) for name, one in node.entries.items()}
 
     def _chosen(self, node: Node, kinds: tuple[object, ...]) -> type[Struct] | None:
         """The struct that the key `type` names."""
-        known = {
-            str(kind.__struct_config__.tag): kind
-            for kind in kinds
-            if isinstance(kind, type) and issubclass(kind, Struct)
-        }
+        known = {str(kind.__struct_config__.tag): kind for kind in _structs(kinds)}
         if not isinstance(node, Keys):
             self._refuse(node, f"is {kind_of(node)}; expected a mapping")
         elif "type" not in node.entries:
@@ -145,6 +162,15 @@ def _fields(kind: type[Struct]) -> Mapping[str, _Field]:
             has_off=has_factory and NoneType in get_args(info.type),
         )
     return found
+
+
+def _fields_of_any(kinds: Iterable[type[Struct]]) -> Mapping[str, _Field]:
+    """The keys of all kinds; where several have one, as the first of them has it."""
+    return dict(ChainMap(*(dict(_fields(kind)) for kind in kinds)))
+
+
+def _structs(kinds: tuple[object, ...]) -> Iterator[type[Struct]]:
+    return (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))
 
 
 def _field(kind: object) -> _Field:

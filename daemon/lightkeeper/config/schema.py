@@ -22,7 +22,7 @@ Json: TypeAlias = dict[str, Any]
 SCHEMA_FILE: Final = "lightkeeper.schema.json"
 """What the example calls the file into which `lightkeeper schema` was written."""
 
-_NEEDED: Final = ("type",)
+_NEEDED: Final = ("type", "secret", "lease")
 """What a mapping must have; all else has a default, be it one that the environment decides."""
 
 
@@ -61,7 +61,7 @@ def _as_written(schema: Json, field: structs.FieldInfo) -> Json:
         return schema | (options[0] if options else {})
     default = field.default_factory()
     if not isinstance(default, msgspec.Struct):
-        schema["default"] = str(default)
+        schema["default"] = default if isinstance(default, dict) else str(default)
     return {**schema, "anyOf": [*options, {"const": model.NONE}]} if options else schema
 
 

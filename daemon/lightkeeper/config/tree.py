@@ -78,3 +78,10 @@ def text_of(keys: Keys, key: str) -> str | None:
     """The text under a key; None if there is none or it is something else."""
     node = keys.entries.get(key)
     return node.text if isinstance(node, Text) and not node.taken_for else None
+
+
+def mappings(keys: Keys, key: str) -> list[Keys]:
+    """The mappings in the list under a key; none if it is something else."""
+    node = keys.entries.get(key)
+    items = node.items if isinstance(node, Items) else ()
+    return [item for item in items if isinstance(item, Keys)]

@@ -166,6 +166,12 @@ def take_out(document: Document, host: RegistryHost, ours: Collection[Digest]) -
     )
 
 
+def without(document: Document, host: RegistryHost) -> Document:
+    """The document without what clients may take for `host`, but for keys of other paths."""
+    left = (one for one in document.entries if one.key != host and not _is_beside(one, host))
+    return replace(document, entries=tuple(left))
+
+
 def _is_beside(entry: Member, host: RegistryHost) -> bool:
     """Whether clients may take it for `host` although its key is not the bare one."""
     return aim(entry.key) in ((host, Form.ALIAS), (host, Form.PUSHED))

@@ -31,6 +31,11 @@ class Place(Struct, frozen=True, order=True, gc=False):
     name: str
     """What people call it: the configured path, or namespace/name."""
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a path."""
+        return self.name.startswith("/")
+
 
 @unique
 class Why(StrEnum):

@@ -21,6 +21,8 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     place: Place
     replaces_foreign: bool = True
     """Whether a credential that we did not write may be overwritten."""
+    poll: timedelta = policy.POLL
+    """How often it is read, even if nobody says that it changed."""
     is_read: bool = False
     digest: Digest | None = None
     """What it held when last read."""
@@ -73,7 +75,12 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
 
 def unread(place: PlaceState) -> PlaceState:
     """The same place, of which nothing is known."""
-    return PlaceState(place=place.place, replaces_foreign=place.replaces_foreign, busy=place.busy)
+    return PlaceState(
+        place=place.place,
+        replaces_foreign=place.replaces_foreign,
+        poll=place.poll,
+        busy=place.busy,
+    )
 
 
 def started(place: PlaceState) -> PlaceState:

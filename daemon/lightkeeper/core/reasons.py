@@ -54,6 +54,10 @@ class Reason(StrEnum):
     OTHER_OWNER = "other_owner"
     CONTENDED = "contended"
     CONFLICT = "conflict"
+    NAMESPACE_MISSING = "namespace_missing"
+    NAMESPACE_TERMINATING = "namespace_terminating"
+    WRONG_TYPE = "wrong_type"
+    IMMUTABLE = "immutable"
 
 
 class Caps(Struct, frozen=True, kw_only=True):
@@ -215,15 +219,17 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             passes=True,
         ),
         Reason.TIMEOUT: Failing(
-            advice="The file system did not answer in time; check a hanging network mount.",
+            advice="The place did not answer in time; check a hanging network mount, or the network"
+            " path to the API server. What was asked may have been done all the same.",
             passes=True,
         ),
         Reason.MALFORMED: Failing(
-            advice="The file is not a Docker config that clients could read, so it is left as it"
-            " is; repair it by hand or move it away."
+            advice="The place holds no Docker config that clients could read, so it is left as it"
+            " is; repair it by hand, or move the file away or delete the Secret."
         ),
         Reason.TOO_LARGE: Failing(
-            advice="The file is larger than any Docker config; check the path, it is left as it is."
+            advice="What the place holds, or would, is larger than any Docker config or than a"
+            " Secret's 1 MiB; check that it is the right one, it is left as it is."
         ),
         Reason.UNSAFE_PATH: Failing(
             advice="The path is not a regular file, or its links lead in a circle or nowhere; give"
@@ -238,7 +244,7 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             " Lightkeeper as that user (User= in the unit)."
         ),
         Reason.CONTENDED: Failing(
-            advice="Another program rewrites the file without a pause; Lightkeeper tries again,"
+            advice="Another program rewrites the place without a pause; Lightkeeper tries again,"
             " find out who it is if it lasts.",
             passes=True,
         ),
@@ -247,8 +253,63 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             " replace. If the detail names another login, give one of the two another path; else"
             " Lightkeeper did not write it: remove it, or set if_foreign: replace."
         ),
+        Reason.ACCESS_DENIED: Failing(
+            advice="The API server does not let this identity do it; apply the Role that"
+            " `lightkeeper check` prints."
+        ),
+        Reason.UNAUTHENTICATED: Failing(
+            advice="The API server does not know this identity; check the ServiceAccount's token,"
+            " or the user of the kubeconfig."
+        ),
+        Reason.NETWORK: Failing(
+            advice="The API server could not be reached; check its address, name resolution,"
+            " NetworkPolicies and firewalls.",
+            passes=True,
+        ),
+        Reason.TLS: Failing(
+            advice="No trusted connection to the API server can be made; check the CA and the"
+            " client certificate of the kubeconfig, and this host's clock."
+        ),
+        Reason.THROTTLED: Failing(
+            advice="The API server asks for patience, or other calls went first; Lightkeeper"
+            " waits, look for what else keeps that API server busy if it lasts.",
+            passes=True,
+        ),
+        Reason.SERVICE_ERROR: Failing(
+            advice="The API server itself failed, or something else answers at its address;"
+            " Lightkeeper tries again, look at the API server if it lasts.",
+            passes=True,
+        ),
+        Reason.NAMESPACE_MISSING: Failing(
+            advice="There is no such namespace; create it, or take it out of the output's"
+            " namespaces."
+        ),
+        Reason.NAMESPACE_TERMINATING: Failing(
+            advice="The namespace is being deleted and takes nothing new; Lightkeeper forgets it"
+            " once it is gone.",
+            passes=True,
+        ),
+        Reason.WRONG_TYPE: Failing(
+            advice="The Secret is of another type than kubernetes.io/dockerconfigjson, which"
+            " cannot be changed; delete it, or give the output another name."
+        ),
+        Reason.IMMUTABLE: Failing(
+            advice="The Secret is immutable and cannot be renewed; delete it, so that Lightkeeper"
+            " makes it anew."
+        ),
+        Reason.INVALID_INPUT: Failing(
+            advice="The API server, or an admission rule or quota of the cluster, does not take the"
+            " Secret as it would be; check the output's names, labels and annotations, and what"
+            " the detail names."
+        ),
+        Reason.SUPERSEDED: Failing(
+            advice="Another Lightkeeper that shares our state put a newer login there, which stays;"
+            " this one steps back, look at which of them leads if it lasts.",
+            passes=True,
+        ),
         Reason.INTERNAL_ERROR: Failing(
-            advice="Lightkeeper has a bug here; the traceback is in the log, please report it."
+            advice="Lightkeeper has a bug here; please report it, with the traceback or the answer"
+            " that is in the log."
         ),
     }
 )
@@ -260,15 +321,29 @@ STORE: Final[Mapping[Reason, Failing]] = MappingProxyType(
             reason: DELIVERY[reason]
             for reason in (
                 *(Reason.PERMISSION_DENIED, Reason.READ_ONLY, Reason.NO_SPACE, Reason.IO_ERROR),
-                *(Reason.TIMEOUT, Reason.CONTENDED, Reason.INTERNAL_ERROR),
+                *(Reason.TIMEOUT, Reason.CONTENDED, Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED),
+                *(Reason.NETWORK, Reason.TLS, Reason.THROTTLED, Reason.SERVICE_ERROR),
+                *(Reason.NAMESPACE_TERMINATING, Reason.IMMUTABLE, Reason.INTERNAL_ERROR),
             )
         },
+        Reason.NAMESPACE_MISSING: Failing(
+            advice="There is no such namespace; create it, or name another one in state.secret."
+        ),
+        Reason.WRONG_TYPE: Failing(
+            advice="The Secret is of another type than a saved state's, which cannot be changed;"
+            " delete it, or name another one in state.secret."
+        ),
+        Reason.INVALID_INPUT: Failing(
+            advice="The API server, or an admission rule or quota of the cluster, does not take the"
+            " state's Secret as it would be; check its name, and what the detail names."
+        ),
         Reason.MALFORMED: Failing(
             advice="A newer Lightkeeper saved this state, so it is left as it is; run that version"
-            " again, or move the file away, which costs one call."
+            " again, or move the file away or delete the Secret, which costs one call."
         ),
         Reason.TOO_LARGE: Failing(
-            advice="The file is larger than any saved state; move it out of the state directory."
+            advice="What is there is larger than any saved state, or the state than a Secret's"
+            " 1 MiB; move it out of the state directory, or name another Secret."
         ),
         Reason.UNSAFE_PATH: Failing(
             advice="The state directory is none, or a file in it is no regular one; check state_dir"

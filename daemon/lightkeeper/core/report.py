@@ -111,12 +111,25 @@ class LoginReport(Struct, frozen=True, kw_only=True):
         return self.remaining > timedelta(0)
 
 
+@unique
+class Role(StrEnum):
+    """What a process is among those that serve the same logins."""
+
+    ALONE = "alone"
+    LEADER = "leader"
+    STANDBY = "standby"
+    """It keeps nothing, and takes over when the leader is gone."""
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """All logins at one moment."""
 
     at: datetime
     """By the wall clock here."""
     logins: tuple[LoginReport, ...]
+    role: Role = Role.ALONE
+    waits: str = ""
+    """What keeps the logins from being kept; empty if nothing does."""
 
 
 class NotReady(Struct, frozen=True, kw_only=True):
@@ -143,7 +156,13 @@ def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
     A login with too little left, or that the registry no longer takes; an output none of whose
     places holds what is held. With `every_place` each place has to hold it.
     """
-    return tuple(one for login in report.logins for one in _unready(login, every_place=every_place))
+    waiting = (
+        NotReady(login=LoginName(""), output="", place="", reason="pending", sentence=told)
+        for told in [report.waits]
+        if told
+    )
+    failing = (one for login in report.logins for one in _unready(login, every_place=every_place))
+    return (*waiting, *failing)
 
 
 def advice(failure: Failure, table: Mapping[Reason, Failing]) -> str:

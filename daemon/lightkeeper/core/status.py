@@ -15,6 +15,7 @@ from lightkeeper.core.report import (
     OutputReport,
     PlaceReport,
     Report,
+    Role,
     Standing,
     advice,
     unready,
@@ -31,7 +32,9 @@ def as_document(report: Report) -> Document:
 
 def heading(report: Report) -> Document:
     """What the document tells of all logins together."""
-    return {"at": instant(report.at), "ready": not unready(report, every_place=False)}
+    ready = not unready(report, every_place=False)
+    role = {} if report.role is Role.ALONE else {"role": report.role.value}
+    return {"at": instant(report.at), "ready": ready, **role}
 
 
 def login_documents(report: Report) -> Iterator[Document]:

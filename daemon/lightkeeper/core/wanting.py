@@ -41,7 +41,7 @@ def next_step(state: LoginState, place: PlaceState, now: Moment) -> tuple[Step, 
 def _next_look(place: PlaceState) -> timedelta:
     """When it is read again although nobody wrote there; soon if the last try at it failed."""
     failing = place.failure is not None and place.failure.reason is not Reason.CONFLICT
-    return place.read_at + (policy.DELIVERY_RETRY if failing else policy.POLL)
+    return place.read_at + (policy.DELIVERY_RETRY if failing else place.poll)
 
 
 def _may_deliver_unseen(state: LoginState, place: PlaceState, now: Moment) -> bool:

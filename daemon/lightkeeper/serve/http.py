@@ -23,7 +23,7 @@ from aiohttp import hdrs, web
 from msgspec import to_builtins
 
 from lightkeeper.core.credential import is_loopback
-from lightkeeper.core.report import Report, unready
+from lightkeeper.core.report import Report, Role, unready
 from lightkeeper.core.status import heading, login_documents
 
 _CONNECTIONS: Final = 64
@@ -134,13 +134,16 @@ class Web:
             return await asyncio.to_thread(make)
 
     def _readiness(self, look: Look, every_place: bool) -> web.Response:  # noqa: FBT001 - as above
-        wrong = unready(look(), every_place=every_place)
+        report = look()
+        wrong = unready(report, every_place=every_place)
         if self._is_local:
             failing = [to_builtins(one) for one in wrong]
         else:
             told = dict.fromkeys((one.login, one.reason) for one in wrong)
             failing = [{"login": login, "reason": reason} for login, reason in told]
-        return _json({"ready": not wrong, "failing": failing}, status=503 if wrong else 200)
+        role = {} if report.role is Role.ALONE else {"role": report.role.value}
+        said = {"ready": not wrong, **role, "failing": failing}
+        return _json(said, status=503 if wrong else 200)
 
 
 class _Connection(web.RequestHandler):

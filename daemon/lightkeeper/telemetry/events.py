@@ -254,6 +254,31 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "no command reaches this daemon, and every login is kept on: {detail}",
         "The control socket was taken away and cannot be made anew; it is tried again.",
     ),
+    "leadership_began": OwnEvent(
+        "info",
+        "this replica keeps the logins from now on",
+        "This replica took the Lease, and keeps the logins from now on.",
+    ),
+    "leadership_ended": OwnEvent(
+        "warning",
+        "this replica keeps nothing any more ({why})",
+        "This replica keeps nothing any more; another one takes over.",
+    ),
+    "leader_seen": OwnEvent(
+        "info",
+        "{holder} keeps the logins; this replica stands by",
+        "Another replica keeps the logins; this one stands by.",
+    ),
+    "lease_released": OwnEvent(
+        "info",
+        "another replica may begin at once",
+        "The Lease was released at the end; another replica may begin at once.",
+    ),
+    "election_failed": OwnEvent(
+        "error",
+        "the Lease cannot be read or written, {reason}: {detail}",
+        "The Lease cannot be read or written; who leads stops at its deadline.",
+    ),
     "watch_blind": OwnEvent(
         "warning",
         "a change is found by the poll only, up to a minute later: {detail}",

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
 
 from lightkeeper import __version__
+from lightkeeper.core.election import (
+    ElectionFact,
+    ElectionFailed,
+    LeaderSeen,
+    LeadershipBegan,
+    LeadershipEnded,
+    LeaseReleased,
+)
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.reasons import Reason
@@ -82,6 +90,22 @@ class Journal:
         """Said when it begins, and each hour."""
         if self._is_due("control_failed", Reason.IO_ERROR, now):
             _log("control_failed", detail=detail)
+
+    def elected(self, fact: ElectionFact) -> None:
+        """Who leads among replicas, and what keeps us from knowing it."""
+        match fact:
+            case LeadershipBegan(former=former, transitions=transitions):
+                _log(fact.event, former=former, transitions=transitions)
+            case LeadershipEnded(why=why, holder=holder, detail=detail):
+                _log(fact.event, why=why, holder=holder, detail=detail)
+            case LeaderSeen(holder=holder):
+                _log(fact.event, holder=holder)
+            case LeaseReleased():
+                _log(fact.event)
+            case ElectionFailed(reason=reason, detail=detail):
+                _log(fact.event, reason=reason, detail=detail)
+            case _:
+                assert_never(fact)
 
     def watch_blind(self, detail: str) -> None:
         """Said once for each cause."""

@@ -24,6 +24,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from lightkeeper import __version__
+from lightkeeper.core.election import ElectionFact, LeaderSeen, LeadershipBegan, LeadershipEnded
 from lightkeeper.core.report import Report
 from lightkeeper.telemetry.series import Series
 
@@ -75,7 +76,26 @@ class Metrics:
             ["version"],
             registry=self._instruments,
         ).labels(version=__version__).set(1)
+        self._leader: Gauge | None = None
         self.reloaded(started)
+
+    def led(self, fact: ElectionFact) -> None:
+        """Leadership began or ended, here or elsewhere."""
+        if self._leader is None:
+            self._leader = Gauge(
+                "lightkeeper_leader",
+                "Whether this replica keeps the logins.",
+                registry=self._instruments,
+            )
+            self._transitions = Counter(
+                "lightkeeper_leader_transitions",
+                "How often this replica saw another leader than before.",
+                registry=self._instruments,
+            )
+        if isinstance(fact, LeadershipBegan | LeaderSeen):
+            self._transitions.inc()
+        if isinstance(fact, LeadershipBegan | LeadershipEnded):
+            self._leader.set(isinstance(fact, LeadershipBegan))
 
     def attempted(self, took: timedelta) -> None:
         """An attempt ended; one that asked nobody took no time, and says nothing of them."""

@@ -1,0 +1,179 @@
+"""What a Secret is to hold, and what is found in one that is there. Asks no cluster."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lightkeeper.cluster import SecretSeen
+from lightkeeper.core.credential import Credential, Digest
+from lightkeeper.core.docker_config import Document, parse, put
+from lightkeeper.core.docker_entry import aim
+from lightkeeper.core.facts import LoginName
+from lightkeeper.core.file_failure import FileFailure
+from lightkeeper.core.moment import iso
+from lightkeeper.core.notices import Notice
+from lightkeeper.core.reasons import Reason
+from lightkeeper.merging import delivered, foreign, found
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign
+
+KEY: Final = ".dockerconfigjson"
+TYPE: Final = "kubernetes.io/dockerconfigjson"
+MANAGER: Final = "lightkeeper"
+DOMAIN: Final = "lightkeeper.io"
+
+_NOTHING: Final = MappingProxyType[str, str]({})
+_OF_FILES: Final = frozenset({Notice.FIRST_ENTRY})
+
+
+class SecretOptions(Struct, frozen=True, kw_only=True):
+    """How an output wants its Secrets."""
+
+    name: str
+    is_shared: bool = False
+    """Whether entries of others stand in it beside ours."""
+    labels: Mapping[str, str] = _NOTHING
+    annotations: Mapping[str, str] = _NOTHING
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What is to be applied."""
+
+    manifest: Mapping[str, Any]
+    document: bytes
+    """What its one key holds then."""
+
+
+def look(
+    seen: SecretSeen | None,
+    held: Credential,
+    spared: Collection[Digest] | None,
+    login: LoginName,
+    options: SecretOptions,
+) -> Found | Failed:
+    """What a Secret holds for the registry of `held`; see the port of outputs."""
+    if seen is None:
+        return Found(digest=None, settled=False)
+    try:
+        document = _document(seen)
+    except FileFailure as exc:
+        return Failed(reason=exc.reason, detail=exc.detail)
+    there = found(document, held, spared)
+    settled = (
+        there.settled
+        and (options.is_shared or not _strangers(document, held))
+        and _marks(login, held, options).items() <= seen.annotations.items()
+        and options.labels.items() <= seen.labels.items()
+    )
+    return replace(there, settled=settled, notices=there.notices - _OF_FILES)
+
+
+def change(
+    seen: SecretSeen | None, namespace: str, delivery: Delivery, options: SecretOptions
+) -> Change | Foreign | Failed:
+    """What a delivery makes of a Secret, or what keeps it from one."""
+    try:
+        document = parse(None) if seen is None else _document(seen)
+        if seen is not None and (wrong := _obstacle(seen, document, delivery, options)):
+            return wrong
+        if not options.is_shared:
+            document = parse(None)
+        data = delivered(document, delivery).data or (seen.data[KEY] if seen else b"")
+    except FileFailure as exc:
+        return Failed(reason=exc.reason, detail=exc.detail)
+    marks = _marks(delivery.login, delivery.credential, options)
+    version = seen.version if seen else ""
+    return _change(namespace, data, _others_marks(seen, options) | marks, options, version)
+
+
+def renewed(namespace: str, version: str, delivery: Delivery, options: SecretOptions) -> Change:
+    """The same for a Secret of ours alone that is as we know it, unseen; any other is refused."""
+    data = put(parse(None), delivery.credential).data or b""
+    marks = _marks(delivery.login, delivery.credential, options)
+    return _change(namespace, data, marks, options, version)
+
+
+def _obstacle(
+    seen: SecretSeen, document: Document, delivery: Delivery, options: SecretOptions
+) -> Foreign | Failed | None:
+    if document.holds(delivery.credential.registry) in delivery.newer:
+        detail = "a newer login is there, which another Lightkeeper put there"
+        return Failed(reason=Reason.SUPERSEDED, detail=detail)
+    if steps_back := foreign(document, delivery):
+        return steps_back
+    if seen.is_immutable:
+        return Failed(reason=Reason.IMMUTABLE, detail="it is marked as immutable")
+    if options.is_shared or delivery.if_foreign is not IfForeign.SPARE or KEY not in seen.managers:
+        return None
+    if not _strangers(document, delivery.credential):
+        return None
+    detail = f"{seen.managers[KEY]} manages it, and keeps logins of other registries in it"
+    return Failed(reason=Reason.CONFLICT, detail=detail)
+
+
+def _document(seen: SecretSeen) -> Document:
+    if seen.type != TYPE:
+        raise FileFailure(Reason.WRONG_TYPE, f"it is of type {seen.type[:80]}")
+    return parse(seen.data.get(KEY))
+
+
+def _strangers(document: Document, held: Credential) -> bool:
+    """Whether anything of others is in it; what is for our own registry is told apart elsewhere."""
+    entries = any(aim(entry.key)[0] != held.registry for entry in document.entries)
+    return entries or bool(document.before) or bool(document.after)
+
+
+def _change(
+    namespace: str,
+    data: bytes,
+    annotations: Mapping[str, str],
+    options: SecretOptions,
+    version: str,
+) -> Change:
+    metadata: dict[str, Any] = {
+        "name": options.name,
+        "namespace": namespace,
+        "labels": {"app.kubernetes.io/managed-by": MANAGER, **options.labels},
+        "annotations": dict(annotations),
+    }
+    if version:
+        metadata["resourceVersion"] = version
+    return Change(
+        document=data,
+        manifest={
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": TYPE,
+            "data": {KEY: base64.b64encode(data).decode()},
+        },
+    )
+
+
+def _marks(login: LoginName, held: Credential, options: SecretOptions) -> dict[str, str]:
+    """What `kubectl describe` tells of the login; never its password."""
+    domain = f"{login}.{DOMAIN}" if options.is_shared else DOMAIN
+    return {
+        **options.annotations,
+        f"{domain}/login": login,
+        f"{domain}/registry": held.registry,
+        f"{domain}/issued-at": iso(held.issued_at),
+        f"{domain}/expires-at": iso(held.expires_at),
+    }
+
+
+def _others_marks(seen: SecretSeen | None, options: SecretOptions) -> dict[str, str]:
+    """Those of our other logins in the same Secret, which an apply without them would remove."""
+    if seen is None or not options.is_shared:
+        return {}
+    ends = f".{DOMAIN}"
+    return {
+        key: value
+        for key, value in seen.annotations.items()
+        if key.partition("/")[0].endswith(ends)
+    }

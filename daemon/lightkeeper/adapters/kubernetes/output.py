@@ -1,0 +1,168 @@
+"""Delivers into Secrets: one writer a real Secret, whoever asks, each write to a known version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+from weakref import WeakValueDictionary
+
+from lightkeeper.adapters.kubernetes.manifest import (
+    KEY,
+    Change,
+    SecretOptions,
+    change,
+    look,
+    renewed,
+)
+from lightkeeper.cluster import Cluster, Managed, SecretSeen, Stale
+from lightkeeper.core import policy
+from lightkeeper.core.credential import Credential, Digest, RegistryHost
+from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.reasons import Reason
+from lightkeeper.owning import Owners, Ranks
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put
+
+_TRIES: Final = 5
+_PACE: Final = timedelta(seconds=0.5)
+"""Between two looks that nobody gave cause for: a tenth of twenty requests a second."""
+
+
+class SecretWriters:
+    """Every real Secret's one writer; shared by all outputs that deliver into one cluster."""
+
+    def __init__(self, cluster: Cluster, ranks: Ranks) -> None:
+        self.cluster = cluster
+        self._ranks = ranks
+        self._served = Counter[str]()
+        """By name of Secret, how many outputs deliver into such."""
+        self._owners: dict[str, Owners] = {}
+        self._writing = WeakValueDictionary[str, asyncio.Lock]()
+
+    def serve(self, names: Iterable[str]) -> None:
+        """Have outputs for Secrets of these names from now on, one each; what was owned is not."""
+        self._served = Counter(names)
+        self._owners.clear()
+
+    @asynccontextmanager
+    async def writing(self, place: str) -> AsyncIterator[None]:
+        """Have the Secret to ourselves."""
+        lock = self._writing.setdefault(place, asyncio.Lock())
+        async with lock:
+            yield
+
+    def refusal(self, place: str, host: RegistryHost, login: LoginName) -> Failed | None:
+        """What keeps the login from the Secret: another one that keeps the same in it."""
+        if self._served[place.partition("/")[2]] < 2:  # noqa: PLR2004 - one alone has no other
+            return None
+        owners = self._owners.setdefault(place, Owners(self._ranks))
+        return owners.admit(host, (login, place))
+
+
+class KubernetesSecret:
+    """One output of one login: a Secret of one name, in each of some namespaces."""
+
+    def __init__(
+        self,
+        login: LoginName,
+        name: OutputName,
+        *,
+        namespaces: Callable[[], Collection[str]],
+        replaces_foreign: bool,
+        options: SecretOptions,
+        writers: SecretWriters,
+    ) -> None:
+        self.name = name
+        self.replaces_foreign = replaces_foreign
+        self._login = login
+        self._namespaces = namespaces
+        self._options = options
+        self._writers = writers
+        self._versions: dict[str, str] = {}
+        """By place: of the Secret as we wrote it, or found it to be ours."""
+
+    @property
+    def poll(self) -> timedelta:
+        """How often each is read: all of them take a tenth of what the API server is asked."""
+        return max(policy.POLL, len(self._namespaces()) * _PACE)
+
+    def places(self) -> Iterable[Place]:
+        """The Secret in each namespace."""
+        for namespace in self._namespaces():
+            yield Place(output=self.name, name=f"{namespace}/{self._options.name}")
+
+    async def read(
+        self, place: Place, held: Credential, spared: frozenset[Digest] | None
+    ) -> Found | Pending | Failed:
+        """What the Secret holds for the registry of `held`; see the port."""
+        seen = await self._read(place)
+        if isinstance(seen, Failed):
+            return seen
+        there = look(seen, held, spared, self._login, self._options)
+        if seen is not None and isinstance(there, Found) and there.settled:
+            self._know(place, seen)
+        return there
+
+    async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
+        """Put the credential into the Secret, and read it back."""
+        host = delivery.credential.registry
+        if not self._options.is_shared:
+            host = RegistryHost(self._options.name)  # one login has the whole of it
+        async with self._writers.writing(place.name):
+            if refused := self._writers.refusal(place.name, host, delivery.login):
+                return refused
+            for _ in range(_TRIES):
+                if (outcome := await self._try(place, delivery)) is not None:
+                    return outcome
+        detail = f"changed by another {_TRIES} times while being written"
+        return Failed(reason=Reason.CONTENDED, detail=detail)
+
+    async def _try(
+        self, place: Place, delivery: Delivery
+    ) -> Put | Foreign | Pending | Failed | None:
+        """What a delivery comes to; None if somebody else wrote meanwhile."""
+        namespace, options = _namespace(place), self._options
+        if before := self._versions.get(place.name, ""):
+            wanted: Change | Foreign | Failed = renewed(namespace, before, delivery, options)
+        else:
+            seen = await self._read(place)
+            if isinstance(seen, Failed):
+                return seen
+            before = seen.version if seen else ""
+            wanted = change(seen, namespace, delivery, options)
+        if not isinstance(wanted, Change):
+            return wanted
+        self._versions.pop(place.name, None)
+        # Where it is there, its version says what is written over; where not, nobody's is.
+        applied = await self._writers.cluster.apply_secret(
+            namespace, wanted.manifest, force=bool(before)
+        )
+        match applied:
+            case SecretSeen() if applied.data.get(KEY) == wanted.document:
+                self._know(place, applied)
+                return Put(changed=applied.version != before, notices=frozenset())
+            case SecretSeen() | Stale() | Managed():
+                return None
+            case Failed():
+                return applied
+
+    async def _read(self, place: Place) -> SecretSeen | Failed | None:
+        self._versions.pop(place.name, None)
+        return await self._writers.cluster.read_secret(_namespace(place), self._options.name)
+
+    def _know(self, place: Place, seen: SecretSeen) -> None:
+        # One that is shared is read before each write: what others have in it is to stay.
+        if not self._options.is_shared:
+            self._versions[place.name] = seen.version
+
+    def forget_all_but(self, places: Collection[str]) -> None:
+        """Let go of what is known of places that are served no more."""
+        for name in self._versions.keys() - set(places):
+            del self._versions[name]
+
+
+def _namespace(place: Place) -> str:
+    return place.name.partition("/")[0]

@@ -1,0 +1,78 @@
+"""Which namespaces are served now: what is named, and what a watch finds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import assert_never
+
+from lightkeeper.cluster import Cluster, Listed, NamespaceGone, NamespaceSeen
+from lightkeeper.core.namespaces import Choice
+from lightkeeper.ports import Failed
+
+
+class Namespaces:
+    """The namespaces of one cluster, as far as somebody asked for any."""
+
+    def __init__(self, cluster: Cluster, changed: Callable[[], None]) -> None:
+        self._cluster = cluster
+        self._changed = changed
+        self._found: dict[str, frozenset[str]] = {}
+        """By selector, once they were listed."""
+        self._failures: dict[str, Failed] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self._tend = asyncio.Event()
+
+    @property
+    def failures(self) -> Collection[Failed]:
+        """What keeps us from knowing them."""
+        return self._failures.values()
+
+    def want(self, choices: Collection[Choice]) -> None:
+        """Watch for what these ask for, and for nothing else."""
+        self._wanted = frozenset(one for choice in choices for one in choice.selectors)
+        self._tend.set()
+
+    def served(self, choice: Choice, known: Collection[str]) -> tuple[str, ...]:
+        """The namespaces that are meant; of what was not listed yet, those of `known`."""
+        if any(selector not in self._found for selector in choice.selectors):
+            return tuple(sorted({*choice.names, *known}))
+        every = self._found[""] if choice.patterns else ()
+        selected = self._found[choice.selector] if choice.selector is not None else ()
+        return choice.of_these(every, selected)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        watches: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for selector in watches.keys() - self._wanted:
+                    watches.pop(selector).cancel()
+                    self._found.pop(selector, None)
+                    self._failures.pop(selector, None)
+                for selector in self._wanted - watches.keys():
+                    watches[selector] = tasks.create_task(
+                        self._watch(selector), name=f"namespaces:{selector}"
+                    )
+                await self._tend.wait()
+                self._tend.clear()
+
+    async def _watch(self, selector: str) -> None:
+        async for seen in self._cluster.watch_namespaces(selector):
+            before = self._found.get(selector)
+            match seen:
+                case Listed(namespaces=listed):
+                    found = frozenset(one.name for one in listed if not one.is_ending)
+                case NamespaceSeen(name=name, is_ending=False):
+                    found = (before or frozenset()) | {name}
+                case NamespaceSeen(name=name) | NamespaceGone(name=name):
+                    found = (before or frozenset()) - {name}
+                case Failed():
+                    self._failures[selector] = seen
+                    continue
+                case _:
+                    assert_never(seen)
+            self._failures.pop(selector, None)
+            if found != before:
+                self._found[selector] = found
+                self._changed()

@@ -1,0 +1,52 @@
+"""Which namespaces of a cluster are meant: by name, by pattern, by label."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """What was configured: every namespace is meant that any of these finds."""
+
+    names: tuple[str, ...] = ()
+    """These, whether or not they are there."""
+    patterns: tuple[str, ...] = ()
+    """`*` for any characters, `?` for one."""
+    selector: str | None = None
+    """A label selector, for the API server."""
+    exclude: tuple[str, ...] = ()
+    """Names and patterns of those that are left alone, if a pattern or the selector finds them."""
+
+    @classmethod
+    def of(cls, namespaces: Iterable[str], selector: str | None, exclude: Iterable[str]) -> Choice:
+        """The choice as it is written, names and patterns in one list."""
+        written = tuple(namespaces)
+        return cls(
+            names=tuple(one for one in written if not _is_pattern(one)),
+            patterns=tuple(one for one in written if _is_pattern(one)),
+            selector=selector,
+            exclude=tuple(exclude),
+        )
+
+    @property
+    def selectors(self) -> tuple[str, ...]:
+        """What has to be watched for, empty for every namespace; nothing where all are named."""
+        every = ("",) if self.patterns else ()
+        return every if self.selector is None else (*every, self.selector)
+
+    def of_these(self, every: Collection[str], selected: Collection[str]) -> tuple[str, ...]:
+        """The namespaces that are meant, of all there are and of those with the labels, by name."""
+        found = {one for one in every if _matches(one, self.patterns)}.union(selected)
+        meant = {one for one in found if not _matches(one, self.exclude)}.union(self.names)
+        return tuple(sorted(meant))
+
+
+def _is_pattern(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

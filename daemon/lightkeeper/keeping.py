@@ -1,0 +1,83 @@
+"""When the logins are kept: at once, or while a Lease says so; each time with what was saved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from lightkeeper.core.facts import LoginName
+from lightkeeper.core.reasons import STORE
+from lightkeeper.core.report import Role
+from lightkeeper.core.saved import Saved
+from lightkeeper.electing import Electing
+from lightkeeper.fleet import Fleet
+from lightkeeper.ports import Failed
+
+AllSaved: TypeAlias = Mapping[LoginName, Saved]
+
+_PAUSE: Final = timedelta(seconds=5)
+
+
+class Keeping:
+    """Opens the fleet and closes it."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        load: Callable[[], Awaitable[AllSaved | Failed]],
+        begin: Callable[[], None],
+        electing: Electing | None,
+    ) -> None:
+        self.is_open = False
+        """Whether the logins are kept here and now."""
+        self.waits = ""
+        """What keeps them from being kept, although they should be."""
+        self.electing = electing
+        self._fleet = fleet
+        self._load = load
+        self._begin = begin
+
+    @property
+    def role(self) -> Role:
+        """What people are told that this process is."""
+        if self.electing is None:
+            return Role.ALONE
+        return Role.LEADER if self.electing.is_leading else Role.STANDBY
+
+    async def run(self) -> None:
+        """Keep the logins whenever it is for us to; until cancelled."""
+        if self.electing is None:
+            await self._keep()
+        else:
+            await self.electing.run(self._keep)
+
+    async def release(self) -> None:
+        """Let another lead; for when the last write is done."""
+        if self.electing is not None:
+            await self.electing.release()
+
+    async def _keep(self) -> None:
+        self.waits = "the saved state is being read"
+        saved = await self._loaded()
+        self.waits = ""
+        self._fleet.open(saved)
+        self.is_open = True
+        try:
+            self._begin()
+            await self._fleet.run()
+        finally:
+            self.is_open = False
+            self._fleet.close()
+
+    async def _loaded(self) -> AllSaved:
+        """What was saved; whoever begins without it could call more often than may be."""
+        while isinstance(found := await self._load(), Failed):
+            advice = STORE[found.reason].advice if found.reason in STORE else ""
+            self.waits = f"the saved state cannot be read, {found.reason}: {found.detail}. {advice}"
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE.total_seconds()):
+                    await asyncio.Event().wait()
+        return found
