@@ -179,7 +179,8 @@ def test_a_log_that_takes_nothing_stops_nobody(capfd: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "name", ["aiohttp", "apscheduler", "asyncio", "botocore", "urllib3", "unheard"]
+    "name",
+    ["aiohttp", "apscheduler", "asyncio", "botocore", "httpcore2", "httpx2", "urllib3", "unheard"],
 )
 def test_libraries_speak_in_our_lines_and_never_below_info(name: str) -> None:
     """At DEBUG some print passwords."""
@@ -196,6 +197,16 @@ def test_libraries_speak_in_our_lines_and_never_below_info(name: str) -> None:
         "warning",
         f"{name}.part",
     )
+
+
+def test_a_line_for_each_request_is_nobodys_news() -> None:
+    stream = Stream()
+
+    with logging_to(stream, level="info"):
+        for name in ("httpx2", "aiohttp.access", "botocore.endpoint"):
+            logging.getLogger(name).info("HTTP Request: PATCH ...")
+
+    assert stream.lines == []
 
 
 def test_warnings_that_quote_an_answer_are_held_back() -> None:

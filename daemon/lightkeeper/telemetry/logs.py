@@ -31,6 +31,8 @@ _LIBRARIES: Final[Mapping[str, int]] = {
     "apscheduler": logging.WARNING,
     "asyncio": logging.WARNING,
     "botocore": logging.WARNING,
+    "httpcore2": logging.WARNING,
+    "httpx2": logging.WARNING,
     "urllib3": logging.WARNING,
 }
 _LEVELS: Final = {
