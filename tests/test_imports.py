@@ -88,7 +88,7 @@ def test_status_beside_a_daemon_needs_neither_yaml_nor_a_loop(
 def test_a_look_at_the_store_needs_no_loop(tmp_path: Path, word: str) -> None:
     found = imported(tmp_path, word, "--config", yaml_of(tmp_path))
 
-    assert "lightkeeper.app" in found
+    assert "lightkeeper.viewing" in found
     assert found.isdisjoint({*AWS, *SERVING, *LOOP, *PAINT, "lightkeeper.keeper", "structlog"})
 
 

@@ -12,29 +12,23 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from msgspec import Struct
 
-from lightkeeper.adapters.clock import SystemClock, boot_id
-from lightkeeper.adapters.posix import mount_points
+from lightkeeper.adapters.clock import SystemClock
 from lightkeeper.adapters.state_dir import exposed, taken
 from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, FileOutput, Login, source_fingerprint
+from lightkeeper.config.model import Config, FileOutput
 from lightkeeper.core.answer import Refusal
-from lightkeeper.core.facts import LoginName, Place
-from lightkeeper.core.fold import fold
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.credential import Digest, RegistryHost
+from lightkeeper.core.facts import LoginName
+from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.report import Report
-from lightkeeper.core.saved import Saved, begin
-from lightkeeper.core.state import Known, LoginState, digests_of
-from lightkeeper.edge import Edge, Sources, file_options, policy_of, view_of
-from lightkeeper.look import looked, places_of, spared
-from lightkeeper.ports import Failed, Found, Pending, Recorder
+from lightkeeper.core.state import Known
+from lightkeeper.edge import Edge, Sources, file_options, view_of
+from lightkeeper.ports import Failed, Recorder
+from lightkeeper.viewing import Unreadable, kept_in, saved_of
 
 if TYPE_CHECKING:
-    from lightkeeper.adapters.docker_file import FileOptions, FileWriters
     from lightkeeper.daemon import Daemon
-
-Unreadable = Callable[[LoginName, str], None]
-"""Is told which login's saved state cannot be used, and why."""
 
 _IDENTITY: Final = timedelta(seconds=30)
 _PLACE: Final = timedelta(seconds=10)
@@ -68,13 +62,14 @@ async def run(
     edge = Edge(config)
     directory = str(config.state_dir)
     where = config.state.secret if config.state else directory
+    edge.reach_all(config)
     with _owning_state(edge, config), writing_to(log, Journal.lines_lost) as writer:
         journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
         warnings = [*loaded.warnings, *filter(None, [exposed(directory)])]
         journal.daemon_started(names, where, warnings)
-        saved = {} if config.state else _kept(edge, journal.state_unreadable)
+        saved = saved_of(edge, config, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)
         daemon = Daemon(loaded, saved, load=load, edge=edge, journal=journal, notifier=notifier)
         began(daemon)
@@ -113,11 +108,19 @@ async def once(
 
     _keep_no_core()
     edge = Edge(config)
-    edge.store.sweep()
-    saved = _kept(edge, unreadable)
+    if config.state is None:
+        edge.store.sweep()
+    saved = await edge.loader(saved_of(edge, config, unreadable), unreadable)()
+    if isinstance(saved, Failed):
+        raise FileFailure(saved.reason, saved.detail)
     ear = Ear(recorder)
     fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
-    gone = fleet.apply(edge.kept(config, Sources(edge.clock), {}))
+    sources, before = Sources(edge.clock), fleet.places
+    edge.kept(config, sources, before)
+    edge.serve(config, before)
+    if edge.realms is not None:
+        await edge.realms.list()
+    gone = fleet.apply(edge.kept(config, sources, before))
     served = {state.login: [place.name for place in state.places] for state in fleet.states}
     for login, places in gone.items():
         if apart := _apart(edge, places, served.get(login, ())):
@@ -127,6 +130,8 @@ async def once(
         await settle(fleet, ear, edge.clock)
         keeping.cancel()
     await edge.workers.drain(timedelta(seconds=5))
+    if edge.realms is not None:
+        await edge.realms.close()
     return view_of(config, fleet.states, edge.clock)
 
 
@@ -134,102 +139,6 @@ def _apart(edge: Edge, places: list[str], served: Collection[str]) -> list[str]:
     """Those places that are no served file under another name, as far as that is told in time."""
     apart = in_time(partial(edge.writers.apart, places, served), _PLACE)
     return places if isinstance(apart, Failed) else apart
-
-
-def stored(config: Config, unreadable: Unreadable) -> Report:
-    """How the logins stand by what is kept of them and what their places hold.
-
-    Asks nobody and changes nothing; a place that hangs holds up the others for its deadline alone.
-    `FileFailure` if the state directory cannot be read.
-    """
-    edge = Edge(config)
-    saved = _kept(edge, unreadable)
-    kin = digests_of(one.known for one in saved.values())
-    states = []
-    for login in config.logins:
-        name = LoginName(login.name)
-        state = begin(
-            saved.get(name),
-            name,
-            policy_of(login, config),
-            fingerprint=source_fingerprint(login),
-            boot_id=boot_id(),
-            now=edge.clock.now(),
-        )
-        states.append(_looked(state.under(state.policy, kin), login, edge))
-    return view_of(config, states, edge.clock)
-
-
-def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
-    """The state with its places read, as a keeper would read them before it delivers."""
-    state = state.with_places(places_of(edge.files(login)))
-    options = {
-        str(output.path): file_options(output)
-        for output in login.outputs
-        if isinstance(output, FileOutput)
-    }
-    for place in state.places:
-        seek = partial(_seen, edge.writers, state, place, options[place.name])
-        seen = in_time(seek, _PLACE)
-        for one in [seen] if isinstance(seen, Failed) else seen:
-            for fact in looked(state, place, one, edge.clock.now()):
-                state = fold(state, fact)
-    return state
-
-
-def _seen(
-    writers: FileWriters, state: LoginState, place: Place, options: FileOptions
-) -> list[Found | Pending | Failed]:
-    """What a place holds, and what would keep a delivery from it, if one is needed."""
-    seen: list[Found | Pending | Failed] = []
-    if state.held:
-        found = writers.read(place.name, state.held, spared(state, place), options)
-        if not isinstance(found, Found) or found.settled:
-            return [found]
-        seen.append(found)
-    obstacle = writers.obstacle(place.name, options)
-    return [*seen, obstacle] if obstacle else seen
-
-
-def obstacles(config: Config, known: Collection[str]) -> dict[str, Failed]:
-    """What would keep a delivery from each place that is not among `known`; nothing is written.
-
-    As far as a look tells: that a disk is full shows in a write alone.
-    """
-    edge, mounts = Edge(config), mount_points()
-    found: dict[str, Failed] = {}
-    for output in (output for login in config.logins for output in login.outputs):
-        if not isinstance(output, FileOutput):
-            continue
-        path = str(output.path)
-        if path not in known and path not in found:
-            probe = partial(_obstacle, edge.writers, path, file_options(output), mounts)
-            if isinstance(seen := in_time(probe, _PLACE), Failed):
-                found[path] = seen
-    return found
-
-
-def _obstacle(
-    writers: FileWriters, path: str, options: FileOptions, mounts: Collection[str]
-) -> Pending | Failed | None:
-    seen = writers.obstacle(path, options)
-    if seen is not None or options.in_place or (real := os.path.realpath(path)) not in mounts:
-        return seen
-    return Failed(reason=Reason.SINGLE_FILE_MOUNT, detail=f"{real} is a mount of its own")
-
-
-def unsavable(config: Config) -> Failed | None:
-    """What would keep us from owning the state directory, or from saving a state in it."""
-    names = [LoginName(login.name) for login in config.logins]
-    return in_time(partial(Edge(config).store.obstacle, names), _PLACE)
-
-
-def _kept(edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:
-    """What is kept of each login; what cannot be used of it is told."""
-    saved, lost = edge.store.load()
-    for one in lost:
-        unreadable(one.login, one.detail)
-    return saved
 
 
 class Withdrawn(Struct, frozen=True, kw_only=True):
@@ -255,7 +164,7 @@ def withdraw(
     the configuration still names is written in place if it says so.
     """
     edge = Edge(config)
-    saved = _kept(edge, unreadable)
+    saved = kept_in(edge, unreadable)
     outputs = (output for login in config.logins for output in login.outputs)
     options = {
         str(output.path): file_options(output)
@@ -273,8 +182,11 @@ def withdraw(
         for place in _apart(edge, [*places], served.get(name, ())):
             known = places[place]
             hosts, ours = {one.registry for one in known}, {one.digest for one in known}
-            take_out = partial(edge.writers.withdraw, place, hosts, ours, options.get(place))
-            outcome = in_time(take_out, _PLACE)
+            if place.startswith("/"):
+                take_out = partial(edge.writers.withdraw, place, hosts, ours, options.get(place))
+                outcome = in_time(take_out, _PLACE)
+            else:
+                outcome = _withdrawn(config, name, place, hosts, ours)
             failure = outcome if isinstance(outcome, Failed) else None
             is_out = is_out and failure is None
             yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
@@ -282,6 +194,29 @@ def withdraw(
             failure = edge.store.remove(name)
             if failure or not places:
                 yield Withdrawn(login=name, place="", was_there=False, failure=failure)
+
+
+def _withdrawn(
+    config: Config,
+    login: LoginName,
+    place: str,
+    hosts: Collection[RegistryHost],
+    ours: Collection[Digest],
+) -> bool | Failed:
+    """Take our entries out of a Secret, of the cluster that is configured for its name."""
+    import asyncio  # noqa: PLC0415 - as in `once`
+
+    from lightkeeper.adapters.kubernetes.output import withdraw  # noqa: PLC0415
+
+    async def take_out() -> bool | Failed:
+        edge = Edge(config)
+        try:
+            return await withdraw(edge.cluster_of(config, place), place, login, hosts, ours)
+        finally:
+            if edge.realms is not None:
+                await edge.realms.close()
+
+    return asyncio.run(take_out())
 
 
 async def identities(config: Config) -> dict[str, str | Refusal]:

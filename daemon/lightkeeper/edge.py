@@ -28,6 +28,7 @@ from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.report import Report, Role, report
+from lightkeeper.core.saved import Saved
 from lightkeeper.core.state import LoginState
 from lightkeeper.files import Files
 from lightkeeper.owning import Ranks
@@ -39,12 +40,11 @@ if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.state_secret import StateSecret
     from lightkeeper.adapters.lightsail import LightsailIssuer
     from lightkeeper.attempt import Source
-    from lightkeeper.cluster import Cluster
+    from lightkeeper.cluster import Cluster, ClusterConfig
     from lightkeeper.config.values import ObjectName
     from lightkeeper.core.election import ElectionFact
     from lightkeeper.electing import Electing
     from lightkeeper.fleet import Kept
-    from lightkeeper.keeping import AllSaved
 
 
 Served: TypeAlias = Mapping[LoginName, Collection[Place]]
@@ -87,6 +87,20 @@ class Edge:
         except ClusterConfigError as exc:
             raise ConfigErrors([Problem("", 0, "state", str(exc))]) from exc
 
+    def reach_all(self, config: Config) -> None:
+        """Read what it takes to ask each cluster; `ConfigErrors` for what cannot be asked."""
+        for login in config.logins:
+            self.outputs(login, {})
+
+    def cluster_of(self, config: Config, place: str) -> Cluster:
+        """The cluster that a Secret of this name is configured for, else the one we run in."""
+        name = place.partition("/")[2]
+        outputs = (output for login in config.logins for output in login.outputs)
+        secrets = [output for output in outputs if isinstance(output, KubernetesSecret)]
+        for output in sorted(secrets, key=lambda output: output.secret != name):
+            return self._reached().cluster(_where(output))
+        return self._home()
+
     def electing(
         self,
         config: Config,
@@ -118,11 +132,11 @@ class Edge:
         )
 
     def loader(
-        self, saved: AllSaved, unreadable: Callable[[LoginName, str], None]
-    ) -> Callable[[], Awaitable[AllSaved | Failed]]:
+        self, saved: Mapping[LoginName, Saved], unreadable: Callable[[LoginName, str], None]
+    ) -> Callable[[], Awaitable[Mapping[LoginName, Saved] | Failed]]:
         """What reads the state that is kept: `saved`, where a directory was read already."""
 
-        async def load() -> AllSaved | Failed:
+        async def load() -> Mapping[LoginName, Saved] | Failed:
             if self.shared is None:
                 return saved
             found = await self.shared.load()
@@ -265,20 +279,26 @@ class Sources:
         return LightsailIssuer(source, self._callers, self._clock)
 
 
+def _where(output: KubernetesSecret) -> ClusterConfig:
+    from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+
+    kubeconfig = output.cluster.kubeconfig
+    return ClusterConfig(
+        kubeconfig=str(kubeconfig) if kubeconfig else None, context=output.cluster.context
+    )
+
+
 def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSecret:
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions  # noqa: PLC0415
     from lightkeeper.adapters.kubernetes.realms import ServedSecret  # noqa: PLC0415
-    from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
     from lightkeeper.core.namespaces import Choice  # noqa: PLC0415
 
-    kubeconfig, name = output.cluster.kubeconfig, OutputName(output.name)
+    name = OutputName(output.name)
     places = served.get(LoginName(login.name), ())
     return ServedSecret(
         login=LoginName(login.name),
         name=name,
-        where=ClusterConfig(
-            kubeconfig=str(kubeconfig) if kubeconfig else None, context=output.cluster.context
-        ),
+        where=_where(output),
         choice=Choice.of(output.namespaces, output.namespace_selector, output.exclude),
         options=SecretOptions(
             name=output.secret,

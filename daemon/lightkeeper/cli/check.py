@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _obstacles(shown: Iterable[Document], config: Config) -> dict[str, Document]:
     """What keeps anybody here from writing a file, now or when the next login comes, by place."""
-    from lightkeeper import app
+    from lightkeeper import viewing
     from lightkeeper.core.reasons import DELIVERY, Reason
 
     failing: dict[str, Document] = {
@@ -74,7 +74,7 @@ def _obstacles(shown: Iterable[Document], config: Config) -> dict[str, Document]
     }
     return failing | {
         path: {"reason": one.reason, "detail": one.detail, "advice": DELIVERY[one.reason].advice}
-        for path, one in app.obstacles(config, failing).items()
+        for path, one in viewing.obstacles(config, failing).items()
     }
 
 
@@ -85,9 +85,9 @@ def _obstacle(place: Document, obstacles: Mapping[str, Document]) -> Document | 
 
 def _is_closed(config: Config) -> bool:
     """Whether no state could be saved, which is said then."""
-    from lightkeeper import app
+    from lightkeeper import viewing
 
-    if failure := app.unsavable(config):
+    if failure := viewing.unsavable(config):
         cannot("check", f"the state directory cannot be used: {store.said(failure)}")
     return failure is not None
 

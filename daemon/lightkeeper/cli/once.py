@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -49,8 +50,14 @@ def run(args: argparse.Namespace) -> int:
         return MISUSED
     from lightkeeper.core.file_failure import FileFailure
 
+    if loaded.config.leader_election is not None:
+        cannot("once", "leader_election is for `run`: without it two runs would both renew")
+        return MISUSED
     try:
         document = _run(args, loaded.config)
+    except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read when it is asked
+        settings.complain(exc)
+        return MISUSED
     except asking.UnansweredError as exc:
         cannot("once", str(exc))
         return FAILED
@@ -84,7 +91,7 @@ def _run(args: argparse.Namespace, config: Config) -> Document:
     waited = timedelta(0)
     while True:
         try:
-            with taken(str(config.state_dir), ends_soon=True):
+            with nullcontext() if config.state else taken(str(config.state_dir), ends_soon=True):
                 _keep_off(config)
                 done = asyncio.run(app.once(config, FactRecorder(), unreadable, left))
             return as_document(done)

@@ -39,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         withdrawal = partial(settings.whole, args, config, "withdraw")
         asyncio.run(app.run(loaded, load=load, log=sys.stdout, withdrawal=withdrawal))
+    except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
+        settings.complain(exc)
+        return MISUSED
     except StateDirTakenError as exc:
         known = f" (process {exc})" if str(exc) else ""
         return _cannot(

@@ -33,12 +33,12 @@ def document(args: argparse.Namespace, command: str, config: Config) -> dict[str
     """The status document by what is kept; None if the state directory cannot be read."""
     if is_for_its_user(args, command, config):
         return None
-    from lightkeeper import app
+    from lightkeeper import viewing
     from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.core.status import as_document
 
     try:
-        return as_document(app.stored(config, unreadable(command, config)))
+        return as_document(viewing.stored(config, unreadable(command, config)))
     except FileFailure as exc:
         cannot(command, f"the state directory cannot be read: {said(exc)}")
         return None

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lightkeeper.cluster import SecretSeen
-from lightkeeper.core.credential import Credential, Digest
-from lightkeeper.core.docker_config import Document, parse, put
+from lightkeeper.core.credential import Credential, Digest, RegistryHost
+from lightkeeper.core.docker_config import Document, parse, put, take_out
 from lightkeeper.core.docker_entry import aim
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
@@ -96,6 +96,32 @@ def renewed(namespace: str, version: str, delivery: Delivery, options: SecretOpt
     data = put(parse(None), delivery.credential).data or b""
     marks = _marks(delivery.login, delivery.credential, options)
     return _change(namespace, data, marks, options, version)
+
+
+def withdrawn(
+    seen: SecretSeen,
+    namespace: str,
+    name: str,
+    login: LoginName,
+    hosts: Collection[RegistryHost],
+    ours: Collection[Digest],
+) -> Change | Failed | None:
+    """A Secret without our entries for these registries; None if there is none of them in it."""
+    try:
+        document = _document(seen)
+    except FileFailure as exc:
+        return Failed(reason=exc.reason, detail=exc.detail)
+    for host in hosts:
+        document = take_out(document, host, ours)
+    if (data := document.data) is None:
+        return None
+    options = SecretOptions(name=name, is_shared=True)
+    marks = {
+        key: value
+        for key, value in _others_marks(seen, options).items()
+        if not key.startswith(f"{login}.")
+    }
+    return _change(namespace, data, marks, options, seen.version)
 
 
 def _obstacle(

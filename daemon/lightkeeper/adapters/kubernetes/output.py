@@ -17,6 +17,7 @@ from lightkeeper.adapters.kubernetes.manifest import (
     change,
     look,
     renewed,
+    withdrawn,
 )
 from lightkeeper.cluster import Cluster, Managed, SecretSeen, Stale
 from lightkeeper.core import policy
@@ -117,8 +118,7 @@ class KubernetesSecret:
             for _ in range(_TRIES):
                 if (outcome := await self._try(place, delivery)) is not None:
                     return outcome
-        detail = f"changed by another {_TRIES} times while being written"
-        return Failed(reason=Reason.CONTENDED, detail=detail)
+        return _contended()
 
     async def _try(
         self, place: Place, delivery: Delivery
@@ -166,3 +166,35 @@ class KubernetesSecret:
 
 def _namespace(place: Place) -> str:
     return place.name.partition("/")[0]
+
+
+async def withdraw(
+    cluster: Cluster,
+    place: str,
+    login: LoginName,
+    hosts: Collection[RegistryHost],
+    ours: Collection[Digest],
+) -> bool | Failed:
+    """Take our entries for these registries out of a Secret; whether there were any.
+
+    The Secret itself stays: who may write into it need not be allowed to delete it.
+    """
+    namespace, _, name = place.partition("/")
+    for _ in range(_TRIES):
+        seen = await cluster.read_secret(namespace, name)
+        if seen is None or isinstance(seen, Failed):
+            return seen or False
+        wanted = withdrawn(seen, namespace, name, login, hosts, ours)
+        if not isinstance(wanted, Change):
+            return wanted or False
+        applied = await cluster.apply_secret(namespace, wanted.manifest, force=True)
+        if isinstance(applied, Failed):
+            return applied
+        if isinstance(applied, SecretSeen):
+            return True
+    return _contended()
+
+
+def _contended() -> Failed:
+    detail = f"changed by another {_TRIES} times while being written"
+    return Failed(reason=Reason.CONTENDED, detail=detail)

@@ -79,6 +79,10 @@ class Realms:
             realm.writers.serve(one.options.name for one in ours)
         self._tend.set()
 
+    async def list(self) -> None:
+        """Learn once which namespaces there are, for whoever does not go on watching."""
+        await asyncio.gather(*(realm.namespaces.list() for realm in self._realms.values()))
+
     async def run(self) -> None:
         """Watch until cancelled."""
         watched: set[object] = set()

@@ -41,6 +41,13 @@ class Namespaces:
         selected = self._found[choice.selector] if choice.selector is not None else ()
         return choice.of_these(every, selected)
 
+    async def list(self) -> None:
+        """Learn once which there are, for whoever does not go on watching."""
+        for selector in self._wanted:
+            async for seen in self._cluster.watch_namespaces(selector):
+                self._take(selector, seen)
+                break
+
     async def run(self) -> None:
         """Watch until cancelled."""
         watches: dict[str, asyncio.Task[None]] = {}
@@ -59,20 +66,24 @@ class Namespaces:
 
     async def _watch(self, selector: str) -> None:
         async for seen in self._cluster.watch_namespaces(selector):
-            before = self._found.get(selector)
-            match seen:
-                case Listed(namespaces=listed):
-                    found = frozenset(one.name for one in listed if not one.is_ending)
-                case NamespaceSeen(name=name, is_ending=False):
-                    found = (before or frozenset()) | {name}
-                case NamespaceSeen(name=name) | NamespaceGone(name=name):
-                    found = (before or frozenset()) - {name}
-                case Failed():
-                    self._failures[selector] = seen
-                    continue
-                case _:
-                    assert_never(seen)
-            self._failures.pop(selector, None)
-            if found != before:
-                self._found[selector] = found
+            if self._take(selector, seen):
                 self._changed()
+
+    def _take(self, selector: str, seen: Listed | NamespaceSeen | NamespaceGone | Failed) -> bool:
+        """Know what was told; whether the namespaces are others now."""
+        before = self._found.get(selector)
+        match seen:
+            case Listed(namespaces=listed):
+                found = frozenset(one.name for one in listed if not one.is_ending)
+            case NamespaceSeen(name=name, is_ending=False):
+                found = (before or frozenset()) | {name}
+            case NamespaceSeen(name=name) | NamespaceGone(name=name):
+                found = (before or frozenset()) - {name}
+            case Failed():
+                self._failures[selector] = seen
+                return False
+            case _:
+                assert_never(seen)
+        self._failures.pop(selector, None)
+        self._found[selector] = found
+        return found != before
