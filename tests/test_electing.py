@@ -407,6 +407,21 @@ def test_a_candidate_that_can_read_again_has_no_failure(world: World, leader: No
     assert node.electing.failure is None
 
 
+def test_a_race_that_was_lost_is_no_failure(world: World) -> None:
+    world.server.write(a_lease(holder=""))
+    world.server.on_read = world.server.annotate
+    node = world.start("us")
+    node.network.is_down = True
+    world.run(RETRY)
+    failure = node.electing.failure
+    node.network.is_down = False
+    world.run(2 * RETRY)
+
+    assert failure is not None
+    assert node.electing.failure is None
+    assert not node.is_at_work
+
+
 def test_a_bug_in_a_call_costs_a_try_and_is_told(world: World, leader: Node) -> None:
     leader.bug = LookupError("a secret")
     world.run(RETRY + SLACK)

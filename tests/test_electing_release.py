@@ -123,7 +123,10 @@ def test_a_release_that_fails_is_told_and_ends_in_time(
 
 def test_a_release_takes_no_longer_in_all_than_one_call_may(world: World, leader: Node) -> None:
     leader.network = Network(world.random, quickest=2, slowest=2)
-    world.server.on_read = lambda: setattr(leader.network, "loss", 1.0)
+    answered = 2.1
+    world.server.on_read = lambda: world.after(
+        answered, lambda: setattr(leader.network, "loss", 1.0)
+    )
     leader.stop()
 
     assert world.run(CALL + SLACK, until=lambda: leader.is_over)

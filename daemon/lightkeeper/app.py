@@ -130,8 +130,7 @@ async def once(
         await settle(fleet, ear, edge.clock)
         keeping.cancel()
     await edge.workers.drain(timedelta(seconds=5))
-    if edge.realms is not None:
-        await edge.realms.close()
+    await edge.close()
     return view_of(config, fleet.states, edge.clock)
 
 
@@ -213,8 +212,7 @@ def _withdrawn(
         try:
             return await withdraw(edge.cluster_of(config, place), place, login, hosts, ours)
         finally:
-            if edge.realms is not None:
-                await edge.realms.close()
+            await edge.close()
 
     return asyncio.run(take_out())
 

@@ -158,8 +158,7 @@ class Daemon:
         await self._keeping.release()
         await self._control.close()
         await self._listener.close()
-        if self._edge.realms is not None:
-            await self._edge.realms.close()
+        await self._edge.close()
 
     def _begin(self) -> None:
         """Keep the logins, with what was saved of them."""

@@ -56,6 +56,7 @@ class Edge:
     def __init__(self, config: Config) -> None:
         self.realms: Realms | None = None
         """The clusters that are delivered into; None if none is."""
+        self._leases: Cluster | None = None
         self._ranks = Ranks()
         fs, uid, random = Posix(), os.geteuid(), SystemRandom()
         paths = Paths(fs, uid=uid)
@@ -76,6 +77,23 @@ class Edge:
         from lightkeeper.adapters.kubernetes.state_secret import StateSecret  # noqa: PLC0415
 
         return StateSecret(self._home(), secret.namespace, secret.name)
+
+    def _connected(self) -> Cluster:
+        from lightkeeper.adapters.kubernetes.clusters import connect  # noqa: PLC0415
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+
+        try:
+            return connect(ClusterConfig(), os.environ, self.clock, self.random, per_second=None)
+        except ClusterConfigError as exc:
+            raise ConfigErrors([Problem("", 0, "leader_election", str(exc))]) from exc
+
+    async def close(self) -> None:
+        """Let go of every connection to a cluster."""
+        if self._leases is not None:
+            await self._leases.close()
+        if self.realms is not None:
+            await self.realms.close()
 
     def _home(self) -> Cluster:
         """The cluster that we run in."""
@@ -122,8 +140,10 @@ class Edge:
                 duration=said.duration, renew_deadline=said.renew_deadline, retry=said.retry
             ),
         )
+        # A client of its own: what holds up writes must cost no leader its Lease.
+        self._leases = self._connected()
         return Electing(
-            self._home(),
+            self._leases,
             candidacy,
             clock=self.clock,
             random=self.random,

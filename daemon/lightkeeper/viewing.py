@@ -76,8 +76,7 @@ async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable
             states.append(await _looked_in_clusters(known, outputs, edge))
         return view_of(config, states, edge.clock)
     finally:
-        if edge.realms is not None:
-            await edge.realms.close()
+        await edge.close()
 
 
 async def _looked_in_clusters(

@@ -77,6 +77,7 @@ class Metrics:
             registry=self._instruments,
         ).labels(version=__version__).set(1)
         self._leader: Gauge | None = None
+        self._last_transition = 0
         self.reloaded(started)
 
     def led(self, fact: ElectionFact) -> None:
@@ -89,11 +90,12 @@ class Metrics:
             )
             self._transitions = Counter(
                 "lightkeeper_leader_transitions",
-                "How often this replica saw another leader than before.",
+                "How often the leader changed, as the Lease counts it.",
                 registry=self._instruments,
             )
         if isinstance(fact, LeadershipBegan | LeaderSeen):
-            self._transitions.inc()
+            self._transitions.inc(max(0, fact.transitions - self._last_transition))
+            self._last_transition = fact.transitions
         if isinstance(fact, LeadershipBegan | LeadershipEnded):
             self._leader.set(isinstance(fact, LeadershipBegan))
 
