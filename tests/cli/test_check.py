@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.cli.main import DONE, FAILED, main
@@ -165,3 +166,19 @@ def _within(mount: str, folder: Path, *words: str) -> subprocess.CompletedProces
         check=False,
         env=clean_environment(folder),
     )
+
+
+def test_what_its_clusters_have_to_grant_is_printed_as_it_is_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "logins:\n  - region: eu-central-1\n    outputs:\n"
+        "      - {type: kubernetes_secret, namespaces: [ci]}\n"
+    )
+
+    assert main(["check", "--rbac", "--config", str(file)]) == DONE
+
+    role, binding = yaml.safe_load_all(capsys.readouterr().out)
+    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "ci")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]

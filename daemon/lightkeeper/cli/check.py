@@ -29,6 +29,11 @@ Document = dict[str, Any]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--online", action="store_true", help="prove each login's AWS identity")
+    parser.add_argument(
+        "--rbac",
+        action="store_true",
+        help="print instead the Roles that its clusters have to grant, for kubectl apply -f -",
+    )
     settings.arguments(parser)
 
 
@@ -40,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
+    if args.rbac:
+        return _grants(loaded.config)
     from lightkeeper.adapters.state_dir import exposed
 
     for warning in (*loaded.warnings, *filter(None, [exposed(str(loaded.config.state_dir))])):
@@ -59,6 +66,17 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write(f"{place['place']}: {line.text}\n")
     status = FAILED if _is_closed(loaded.config) or failing else DONE
     return max(status, _prove(loaded)) if args.online else status
+
+
+def _grants(config: Config) -> int:
+    """Print what the configuration needs to be allowed; nothing where nothing is in a cluster."""
+    import yaml
+
+    from lightkeeper.config.rbac import needed
+
+    if objects := needed(config):
+        sys.stdout.write(yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True))
+    return DONE
 
 
 def _obstacles(shown: Iterable[Document], config: Config) -> dict[str, Document]:

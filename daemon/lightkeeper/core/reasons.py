@@ -255,7 +255,7 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.ACCESS_DENIED: Failing(
             advice="The API server does not let this identity do it; apply the Role that"
-            " `lightkeeper check` prints."
+            " `lightkeeper check --rbac` prints."
         ),
         Reason.UNAUTHENTICATED: Failing(
             advice="The API server does not know this identity; check the ServiceAccount's token,"

@@ -12,6 +12,7 @@ from lightkeeper import __version__
 from lightkeeper.core.election import (
     ElectionFact,
     ElectionFailed,
+    Ended,
     LeaderSeen,
     LeadershipBegan,
     LeadershipEnded,
@@ -96,6 +97,8 @@ class Journal:
         match fact:
             case LeadershipBegan(former=former, transitions=transitions):
                 _log(fact.event, former=former, transitions=transitions)
+            case LeadershipEnded(why=Ended.STOPPED):
+                pass  # it is the daemon that ends, and says so
             case LeadershipEnded(why=why, holder=holder, detail=detail):
                 _log(fact.event, why=why, holder=holder, detail=detail)
             case LeaderSeen(holder=holder):
