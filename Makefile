@@ -14,11 +14,14 @@ SIMULATE ?=
 EDITS ?=
 BENCH ?=
 DEMO ?=
+# Which parts `make kube` makes: by default the API server and the controller manager. With KUBE=no
+# `make test` makes none; nor does it for some of the tests alone.
+KUBE ?=
 # When the wheel says that its files were made: at the last commit, so that a rebuild is the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
 SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons tools/record-demo deploy/completions/lightkeeper.bash $(shell grep -lE '^\#!.*sh$$' tests/real/*)
 
-.PHONY: help venv demo test test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
+.PHONY: help venv demo kube test test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +37,13 @@ demo: venv ## Watch the daemon at work: a simulated Lightsail, credentials that 
 packages: ## Install the system packages that tests/real needs (as root; SYSTEM_PACKAGES=no skips it)
 	@tests/real/install-packages
 
+kube: venv packages ## Make a real API server for the tests, once (KUBE=all: a whole node)
+	@KUBE_PYTHON=$(BIN)/python tests/real/kube-assets $(KUBE)
+
+# Tests of an API server come last (tests/conftest.py), since it is made meanwhile.
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
+	@$(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/real/with-kube) \
+	    $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-all: packages ## Run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@set -e; for python in $$(tools/pythons); do \
