@@ -28,6 +28,7 @@ MANAGER: Final = "lightkeeper"
 DOMAIN: Final = "lightkeeper.io"
 
 _NOTHING: Final = MappingProxyType[str, str]({})
+_OURS: Final = {"app.kubernetes.io/managed-by": MANAGER}
 _OF_FILES: Final = frozenset({Notice.FIRST_ENTRY})
 
 
@@ -164,7 +165,8 @@ def _change(
     metadata: dict[str, Any] = {
         "name": options.name,
         "namespace": namespace,
-        "labels": {"app.kubernetes.io/managed-by": MANAGER, **options.labels},
+        # One that is shared is managed by whoever made it.
+        "labels": {**({} if options.is_shared else _OURS), **options.labels},
         "annotations": dict(annotations),
     }
     if version:

@@ -22,7 +22,6 @@ from lightkeeper.saving import NewerError, read, written
 _TRIES: Final = 5
 _SUFFIX: Final = ".json"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LABELS: Final = {"app.kubernetes.io/managed-by": "lightkeeper"}
 
 
 class StateSecret:
@@ -91,11 +90,8 @@ class StateSecret:
 
     async def _write(self, documents: Mapping[str, bytes]) -> Failed | Stale | Managed | None:
         before, self._seen = self._seen, None
-        metadata: dict[str, object] = {
-            "name": self._name,
-            "namespace": self._namespace,
-            "labels": _LABELS,
-        }
+        # No label: whoever made it, as Helm does, has its own.
+        metadata: dict[str, object] = {"name": self._name, "namespace": self._namespace}
         if before is not None:
             metadata["resourceVersion"] = before.version
         manifest = {

@@ -1,0 +1,118 @@
+"""The Helm chart is what the kustomizations are, and refuses what would not work."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.rendering import (
+    CHART,
+    chart,
+    key_of,
+    manifests,
+    rendered,
+    run_helm,
+    template,
+    with_components,
+)
+from tests.deploy.tools import helm
+
+pytestmark = pytest.mark.timeout(300)  # helm may have to be fetched
+
+OWN_LABELS = frozenset({"app.kubernetes.io/managed-by", "helm.sh/chart"})
+
+
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
+def test_helm_has_nothing_to_say_about_the_chart(version: str) -> None:
+    done = run_helm([str(helm()), "lint", "--strict", f"--kube-version={version}", str(CHART)])
+
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout + done.stderr
+
+
+def objects(text: str) -> dict[str, Any]:
+    """Each object, less what only one of the ways adds: labels of Helm, a digest, a namespace."""
+    text = re.sub(r"\blightkeeper-config-[a-z0-9]{10}\b", "lightkeeper-config", text)
+    found = {}
+    for one in manifests(text):
+        if one["kind"] == "Namespace":
+            continue
+        labels = one["metadata"]["labels"]
+        one["metadata"]["labels"] = {
+            key: value for key, value in labels.items() if key not in OWN_LABELS
+        }
+        if one["kind"] == "Deployment":
+            one["spec"]["template"]["metadata"].pop("annotations", None)
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            container["env"].sort(key=lambda variable: str(variable["name"]))
+        if one["kind"] == "ConfigMap":
+            one["data"]["config.yaml"] = yaml.safe_load(one["data"]["config.yaml"])
+        found[key_of(one)] = one
+    return found
+
+
+def test_the_chart_is_the_base() -> None:
+    assert objects(chart()) == objects(rendered("base"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "components"),
+    [
+        (["replicas=2"], ["pair"]),
+        (["push.clusterWide=true"], ["cluster-wide"]),
+        (["podMonitor.enabled=true"], ["pod-monitor"]),
+        (
+            ["replicas=2", "push.clusterWide=true", "podMonitor.enabled=true"],
+            ["pair", "cluster-wide", "pod-monitor"],
+        ),
+    ],
+)
+def test_the_charts_settings_are_the_components(settings: list[str], components: list[str]) -> None:
+    assert objects(chart(*settings)) == objects(with_components(*components))
+
+
+def test_a_change_of_the_configuration_is_a_new_pod() -> None:
+    def checksum(*settings: str) -> str:
+        (one,) = [one for one in manifests(chart(*settings)) if one["kind"] == "Deployment"]
+        told: str = one["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+        return told
+
+    assert checksum() == checksum("podMonitor.enabled=true")
+    assert checksum() != checksum("config.log.level=debug")
+
+
+def test_an_image_may_be_named_by_digest() -> None:
+    digest = f"sha256:{'0' * 64}"
+
+    assert f'image: "lightkeeper@{digest}"' in chart(f"image.digest={digest}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("push.namespaces={elsewhere}", "writes to the namespace ci: add it to push.namespaces"),
+        ("push.secrets={other}", "writes the Secret lightsail-push: add it to push.secrets"),
+        (
+            "config.logins[0].outputs[0].namespaces={team-*}",
+            "has the pattern team-*: set push.clusterWide",
+        ),
+        (
+            "config.logins[0].outputs[0].namespace_selector=a",
+            "has a namespace_selector: set push.clusterWide",
+        ),
+        ("config.state.secret=a/b", "state"),
+        ("replica=2", "replica"),
+        ("replicas=3", "replicas"),
+    ],
+)
+def test_what_the_daemon_would_have_no_right_to_is_refused(setting: str, why: str) -> None:
+    if "outputs[0]" in setting:
+        setting += ",config.logins[0].outputs[0].type=kubernetes_secret"
+
+    done = run_helm(template(setting))
+
+    assert done.returncode != 0
+    assert why in done.stderr
