@@ -92,9 +92,12 @@ sbom: venv ## Write dist/sbom.json: every runtime dependency with its hashes
 	    --output-reproducible --output-file dist/sbom.json
 	@echo dist/sbom.json
 
-lock: venv ## Write both lock files anew (LOCK=--upgrade for newer versions)
+lock: venv ## Write the lock files anew (LOCK=--upgrade for newer versions)
 	@$(COMPILE) pyproject.toml --output-file requirements.lock
-	@$(COMPILE) --group dev pyproject.toml --constraints requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) --extra kubernetes pyproject.toml --constraints requirements.lock \
+	    --output-file requirements-kubernetes.lock
+	@$(COMPILE) --group dev pyproject.toml --constraints requirements-kubernetes.lock \
+	    --output-file requirements-dev.lock
 
 # uv reads settings of its own; give it pip's index where one is set.
 COMPILE = env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX="$(PIP_INDEX_URL)") UV_CUSTOM_COMPILE_COMMAND='make lock' \

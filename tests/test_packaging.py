@@ -115,10 +115,13 @@ def test_locks_hold_what_pyproject_names() -> None:
 
 
 def test_development_uses_the_versions_that_are_shipped() -> None:
-    assert _locked("requirements.lock").items() <= _locked("requirements-dev.lock").items()
+    shipped, extra = _locked("requirements.lock"), _locked("requirements-kubernetes.lock")
+    assert shipped.items() <= extra.items() <= _locked("requirements-dev.lock").items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-kubernetes.lock", "requirements-dev.lock"]
+)
 def test_every_locked_package_has_hashes_and_no_address(lock: str) -> None:
     """Where packages come from is the business of whoever installs them."""
     text = (ROOT / lock).read_text()

@@ -204,9 +204,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         """The same login with these places: known ones keep what is known of them."""
         left = {one.name for one in self.left}
         kept = Places.of(
-            replace(
-                self.places[new.place], replaces_foreign=new.replaces_foreign, poll=new.poll
-            )
+            replace(self.places[new.place], replaces_foreign=new.replaces_foreign, poll=new.poll)
             if new.place in self.places
             else replace(new, had_ours=new.place.name in left)
             for new in places

@@ -1,0 +1,178 @@
+"""The bearer token of a call: as it stands, from a file that is kept fresh, or from a command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from lightkeeper.adapters.kubernetes.access import Access, Plugin, TokenFile
+from lightkeeper.adapters.kubernetes.trouble import NoTokenError
+from lightkeeper.core.credential import Secret
+from lightkeeper.core.moment import utc
+from lightkeeper.ports import Clock
+
+_FRESH: Final = timedelta(seconds=60)
+"""How long a file is taken to hold what it held; client-go's figure."""
+_EARLY: Final = timedelta(seconds=30)
+"""A command's token is renewed this long ahead of its expiry."""
+_MAX_TOKEN_BYTES: Final = 64 * 1024
+
+
+class Bearer(Protocol):
+    """Who has the token."""
+
+    async def token(self) -> str | None:
+        """The one to come with; None if the API server knows us by certificate, or not at all.
+
+        `NoTokenError` if there is to be one and there is none.
+        """
+        ...
+
+    async def other_than(self, refused: str, /) -> str | None:
+        """Another one than the API server has just refused; None if there is none."""
+        ...
+
+
+def bearer_of(access: Access, clock: Clock) -> Bearer:
+    """Whoever has the tokens for this API server."""
+    match access.bearer:
+        case TokenFile(path):
+            return _FromFile(path, clock)
+        case Plugin() as plugin:
+            return _FromPlugin(plugin, clock)
+        case known:
+            return _Known(known)
+
+
+class _Known:
+    def __init__(self, secret: Secret | None) -> None:
+        self._secret = secret
+
+    async def token(self) -> str | None:
+        return None if self._secret is None else self._secret.reveal()
+
+    async def other_than(self, _: str) -> str | None:
+        return None
+
+
+class _FromFile:
+    """kubelet swaps the file long before the token in it expires."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._secret: Secret | None = None
+        self._read_at = timedelta(0)
+
+    async def token(self) -> str | None:
+        if self._secret is None or self._clock.monotonic() - self._read_at > _FRESH:
+            self._read()
+        if self._secret is None:
+            message = f"{self._path}: no token can be read"
+            raise NoTokenError(message)
+        return self._secret.reveal()
+
+    async def other_than(self, refused: str) -> str | None:
+        self._read()
+        found = None if self._secret is None else self._secret.reveal()
+        return None if found == refused else found
+
+    def _read(self) -> None:
+        """What was held stays if nothing can be read: it may be good for a while yet."""
+        self._read_at = self._clock.monotonic()
+        try:
+            with self._path.open("rb") as opened:
+                text = opened.read(_MAX_TOKEN_BYTES).decode("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return
+        if text and text.isprintable() and " " not in text:
+            self._secret = Secret(text)
+
+
+class _Told(Struct):
+    token: str = ""
+    expirationTimestamp: str = ""  # noqa: N815 - as the plug-in writes it
+
+
+class _Credential(Struct):
+    """What a plug-in prints."""
+
+    status: _Told
+
+
+class _FromPlugin:
+    """One run at a time, however many calls wait for its token."""
+
+    def __init__(self, plugin: Plugin, clock: Clock) -> None:
+        self._plugin = plugin
+        self._clock = clock
+        self._running = asyncio.Lock()
+        self._secret: Secret | None = None
+        self._expires: datetime | None = None
+
+    async def token(self) -> str | None:
+        async with self._running:
+            if self._secret is None or self._is_late():
+                await self._renew()
+            assert self._secret is not None  # noqa: S101 - it was renewed, or that raised
+            return self._secret.reveal()
+
+    async def other_than(self, refused: str) -> str | None:
+        async with self._running:
+            if self._secret is None or self._secret.reveal() == refused:
+                await self._renew()
+            found = None if self._secret is None else self._secret.reveal()
+        return None if found == refused else found
+
+    def _is_late(self) -> bool:
+        return self._expires is not None and self._clock.now().wall > self._expires - _EARLY
+
+    async def _renew(self) -> None:
+        label = f"{self._plugin.label} ({Path(self._plugin.command).name})"
+        try:
+            printed = await self._run()
+            told = msgspec.json.decode(printed, type=_Credential).status
+            expires = utc(told.expirationTimestamp) if told.expirationTimestamp else None
+        except OSError as exc:
+            message = f"{label} cannot be run: {exc.strerror}"
+            raise NoTokenError(message) from exc
+        except ValueError:  # quotes what was printed; a DecodeError is one too
+            message = f"{label} printed no ExecCredential"
+            raise NoTokenError(message) from None
+        if not told.token.isascii() or not told.token.isprintable() or not told.token:
+            message = f"{label} gave no token; certificates from a command are not supported"
+            raise NoTokenError(message)
+        self._secret, self._expires = Secret(told.token), expires
+
+    async def _run(self) -> bytes:
+        """What it prints; it does not outlive the call that waits for it."""
+        process = await asyncio.create_subprocess_exec(
+            self._plugin.command,
+            *self._plugin.args,
+            env={**os.environ, **self._plugin.env},
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=DEVNULL,  # it might tell secrets; who runs it by hand sees it
+        )
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            await _end(process)
+        if process.returncode != 0:
+            name = Path(self._plugin.command).name
+            message = f"{self._plugin.label} ({name}) ended with status {process.returncode}"
+            raise NoTokenError(message)
+        return printed
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,184 @@
+"""What went wrong with a call, as a value: one table of answers, one of exceptions.
+
+What the API server and its admission rules write in their own words is not quoted: some of them
+were shown the Secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from typing import Final
+
+import httpx2
+from lightkube.core.exceptions import ApiError
+from msgspec import MsgspecError
+
+from lightkeeper.adapters.kubernetes.access import ClusterConfigError
+from lightkeeper.adapters.kubernetes.transport import tls_error
+from lightkeeper.adapters.kubernetes.trouble import (
+    AnsweredError,
+    AnswerTooLargeError,
+    CallError,
+    Cause,
+    NoAnswerError,
+    NoTokenError,
+    NotSentError,
+    Status,
+)
+from lightkeeper.cluster import Managed, Stale
+from lightkeeper.core.reasons import Reason
+from lightkeeper.ports import Failed
+
+EXPECTED: Final = (CallError, ClusterConfigError, httpx2.HTTPError, MsgspecError, OSError)
+"""What a call may raise for what a network, a server or a file does; an ssl.SSLError is an OSError,
+and what lightkube cannot decode is a MsgspecError."""
+
+_MAX_WORDS: Final = 300
+_BY_RBAC: Final = re.compile(r'User "[^"\n]{1,253}" cannot \w+ resource[^\n]*')
+_NOBODY: Final = 'User "system:anonymous"'
+_WEBHOOK: Final = re.compile(r'webhook "[^"\n]{1,253}"')
+_CONFLICT: Final = re.compile(r'conflict with "([^"]*)"')
+_ENDING: Final = "NamespaceTerminating"
+
+_EXCEPTIONS: Final = (
+    (NotSentError, Reason.THROTTLED),
+    (NoAnswerError, Reason.TIMEOUT),
+    (NoTokenError, Reason.UNAUTHENTICATED),
+    (AnswerTooLargeError, Reason.TOO_LARGE),
+    (ClusterConfigError, Reason.TLS),  # read once it runs, it is a file of certificates
+    (httpx2.TimeoutException, Reason.TIMEOUT),
+    (httpx2.TransportError, Reason.NETWORK),
+    (OSError, Reason.NETWORK),
+)
+
+
+def failed(exc: Exception) -> Failed:
+    """What a call that raised `exc`, one of `EXPECTED`, failed of."""
+    if isinstance(exc, AnsweredError):
+        return answered(exc)
+    if isinstance(exc, ApiError):  # an event of a watch
+        code = exc.status.code or 0
+        return answered(AnsweredError(code, Status(kind="Status", reason=exc.status.reason or "")))
+    spoken = None if isinstance(exc, CallError | ClusterConfigError) else tls_error(exc)
+    if spoken is not None:
+        said = getattr(spoken, "verify_message", "") or spoken.reason or "no TLS is spoken"
+        return Failed(reason=Reason.TLS, detail=f"TLS: {said}")
+    for kind, reason in _EXCEPTIONS:
+        if isinstance(exc, kind):
+            return Failed(reason=reason, detail=_told(exc))
+    return Failed(
+        reason=Reason.SERVICE_ERROR, detail="what answered is no API server, or none that we know"
+    )
+
+
+def _told(exc: Exception) -> str:
+    if isinstance(exc, CallError | ClusterConfigError):
+        return str(exc)
+    if isinstance(exc, httpx2.ConnectTimeout):
+        return "no connection was made in time"
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            if cause.errno is None or isinstance(cause, socket.gaierror):
+                return cause.strerror
+            return os.strerror(cause.errno)  # asyncio's own words name an address
+        if isinstance(cause, BaseExceptionGroup):  # one of each address that was tried
+            cause = cause.exceptions[0]
+            continue
+        cause = cause.__cause__ or cause.__context__
+    return f"the connection failed: {type(exc).__name__}"
+
+
+def unwritten(exc: Exception) -> Stale | Managed | Failed:
+    """As `failed`, for a write: the two conflicts are answers and no failures."""
+    if isinstance(exc, AnsweredError):
+        causes = exc.status.causes
+        if exc.code == 409:  # noqa: PLR2004 - HTTP's "conflict"
+            managers = [_CONFLICT.search(one.message) for one in causes if _is_managed(one)]
+            if managers:
+                return Managed(tuple(sorted({one[1] for one in managers if one})))
+            return Stale()
+        if any(one.field == "metadata.uid" for one in causes):
+            return Stale()
+    return failed(exc)
+
+
+def _is_managed(cause: Cause) -> bool:
+    return cause.reason == "FieldManagerConflict"
+
+
+def answered(answer: AnsweredError) -> Failed:
+    """What an answer means that is none of success."""
+    status = answer.status
+    reason, words = _meaning(answer.code, status)
+    told = f"the API server answered {answer.code}"
+    if re.fullmatch(r"[A-Za-z]{1,40}", status.reason):
+        told += f" {status.reason}"
+    elif not status.kind:
+        told += ", not as an API server does"
+    return Failed(reason=reason, detail=f"{told}: {words[:_MAX_WORDS]}" if words else told)
+
+
+_BY_CODE: Final = {
+    401: Reason.UNAUTHENTICATED,
+    404: Reason.SERVICE_ERROR,
+    405: Reason.SERVICE_ERROR,
+    406: Reason.SERVICE_ERROR,
+    410: Reason.SERVICE_ERROR,
+    413: Reason.TOO_LARGE,
+    429: Reason.THROTTLED,
+}
+
+
+def _meaning(code: int, status: Status) -> tuple[Reason, str]:
+    match code:
+        case 403:
+            return _forbidden(status)
+        case 404 if status.about == "namespaces":
+            return Reason.NAMESPACE_MISSING, ""
+        case 422:
+            return _invalid(status)
+        case 500 if status.kind and not status.reason:
+            # So an API server tells that it cannot read what was sent.
+            return Reason.INTERNAL_ERROR, "it cannot read what was sent"
+        case _ if code in _BY_CODE:
+            return _BY_CODE[code], ""
+        case _ if 300 <= code < 400:  # noqa: PLR2004 - HTTP's class that says "elsewhere"
+            return Reason.SERVICE_ERROR, "it leads elsewhere, which is not followed"
+        case _ if 400 <= code < 500:  # noqa: PLR2004 - the class of what the client did
+            return Reason.INVALID_INPUT, _webhook(status)
+        case _:
+            return Reason.SERVICE_ERROR, _webhook(status)
+
+
+def _forbidden(status: Status) -> tuple[Reason, str]:
+    if any(one.reason == _ENDING for one in status.causes):
+        return Reason.NAMESPACE_TERMINATING, ""
+    if _NOBODY in status.message:
+        return Reason.UNAUTHENTICATED, "it takes us for nobody (system:anonymous)"
+    if (told := _BY_RBAC.search(status.message)) is not None:
+        return Reason.ACCESS_DENIED, told[0]
+    if "exceeded quota" in status.message:
+        return Reason.INVALID_INPUT, "a ResourceQuota of the namespace is used up"
+    if webhook := _webhook(status):
+        return Reason.INVALID_INPUT, webhook
+    return Reason.ACCESS_DENIED, ""
+
+
+def _webhook(status: Status) -> str:
+    found = _WEBHOOK.search(status.message)
+    return f"by admission {found[0]}" if found else ""
+
+
+def _invalid(status: Status) -> tuple[Reason, str]:
+    """By the fields at fault; what is said of them could quote what was sent."""
+    for one in status.causes:
+        if one.reason == "FieldValueTooLong" or "Too long" in one.message:
+            return Reason.TOO_LARGE, one.field
+        if "is immutable when `immutable` is set" in one.message:
+            return Reason.IMMUTABLE, one.field
+        if one.field == "type" and "field is immutable" in one.message:
+            return Reason.WRONG_TYPE, one.field
+    return Reason.INVALID_INPUT, ", ".join(one.field for one in status.causes) or _webhook(status)

@@ -1,0 +1,217 @@
+"""As whom calls come: tokens in files that rotate, and commands that print them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lightkeeper.adapters.kubernetes.access import Access, TokenFile
+from lightkeeper.adapters.kubernetes.kubeconfig import Plugin
+from lightkeeper.cluster import SecretSeen
+from lightkeeper.core.credential import Secret
+from lightkeeper.core.reasons import Reason
+from lightkeeper.ports import Failed
+from tests.adapters.kubernetes.api import (
+    SECRET,
+    TOKEN,
+    Asked,
+    HandClock,
+    Reply,
+    Say,
+    access,
+    client_of,
+    path_of,
+    saying,
+    serving,
+    status,
+    tokens_of,
+)
+
+FINE = saying(Reply(body=SECRET))
+
+
+def knowing(*tokens: str) -> Say:
+    """A server that knows these tokens and no others."""
+
+    def say(asked: Asked) -> Reply:
+        (token,) = tokens_of([asked])
+        return Reply(body=SECRET) if token in tokens else status(401, "Unauthorized")
+
+    return say
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    return path_of(tmp_path, "token", "one\n")
+
+
+def with_file(url: str, path: Path) -> Access:
+    return access(url, bearer=TokenFile(path))
+
+
+async def test_a_token_comes_along() -> None:
+    async with serving(FINE) as api, client_of(access(api.url, bearer=Secret(TOKEN))) as cluster:
+        assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
+
+    assert tokens_of(api.asked) == [TOKEN]
+
+
+async def test_a_token_file_is_read_again_when_it_is_older_than_a_minute(token_file: Path) -> None:
+    clock = HandClock()
+    async with serving(FINE) as api, client_of(with_file(api.url, token_file), clock=clock) as it:
+        await it.read_secret("ci", "login")
+        path_of(token_file.parent, "token", "two")
+        await it.read_secret("ci", "login")
+        clock.at += timedelta(seconds=61)
+        await it.read_secret("ci", "login")
+
+    assert tokens_of(api.asked) == ["one", "one", "two"]
+
+
+async def test_a_token_that_is_refused_is_read_again_at_once(token_file: Path) -> None:
+    async with (
+        serving(knowing("two")) as api,
+        client_of(with_file(api.url, token_file), clock=HandClock()) as cluster,
+    ):
+        first = await cluster.read_secret("ci", "login")
+        path_of(token_file.parent, "token", "two")
+        second = await cluster.read_secret("ci", "login")
+
+    assert isinstance(first, Failed)
+    assert first.reason is Reason.UNAUTHENTICATED
+    assert isinstance(second, SecretSeen)
+    assert tokens_of(api.asked) == ["one", "one", "two"], "the same one is not sent twice"
+
+
+async def test_the_old_token_stays_while_none_can_be_read(token_file: Path) -> None:
+    clock = HandClock()
+    async with serving(FINE) as api, client_of(with_file(api.url, token_file), clock=clock) as it:
+        await it.read_secret("ci", "login")
+        for damage in (token_file.unlink, lambda: token_file.write_text("\n"), token_file.unlink):
+            damage()
+            clock.at += timedelta(seconds=61)
+            assert isinstance(await it.read_secret("ci", "login"), SecretSeen)
+
+    assert set(tokens_of(api.asked)) == {"one"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"a b", b"a\nb", b"\xff"])
+async def test_without_any_token_nothing_is_sent(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    async with serving(FINE) as api, client_of(with_file(api.url, path)) as cluster:
+        outcome = await cluster.read_secret("ci", "login")
+
+    detail = f"{path}: no token can be read"
+    assert outcome == Failed(reason=Reason.UNAUTHENTICATED, detail=detail)
+    assert api.asked == []
+
+
+def plugin(folder: Path, script: str) -> Plugin:
+    """A command that a kubeconfig names."""
+    path = folder / "get-token"
+    path.write_text(f"#!/bin/sh\necho run >>{folder}/runs\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return Plugin(label="users[x].user.exec", command=str(path), args=("a",), env={"WHO": "two"})
+
+
+def printing(token: str, expires: str = "") -> str:
+    told = {"token": token} | ({"expirationTimestamp": expires} if expires else {})
+    return f"echo '{json.dumps({'kind': 'ExecCredential', 'status': told})}'"
+
+
+def runs(folder: Path) -> int:
+    return len((folder / "runs").read_text().splitlines())
+
+
+async def test_a_command_is_run_once_for_many_calls(tmp_path: Path) -> None:
+    """And not for each that begins before the first has ended, as by lightkube."""
+    made = access("", bearer=plugin(tmp_path, f"sleep 0.2\n{printing('$1-$WHO')}"))
+    script = tmp_path / "get-token"
+    script.write_text(script.read_text().replace("'{", "{").replace("}'", "}").replace('"', '\\"'))
+    async with serving(FINE) as api, client_of(access(api.url, bearer=made.bearer)) as cluster:
+        await asyncio.gather(*(cluster.read_secret("ci", "login") for _ in range(8)))
+
+    assert set(tokens_of(api.asked)) == {"a-two"}
+    assert runs(tmp_path) == 1
+
+
+async def test_a_command_is_run_again_ahead_of_expiry(tmp_path: Path) -> None:
+    """Which lightkube does not look at."""
+    clock = HandClock()
+    bearer = plugin(tmp_path, printing(TOKEN, "2026-01-01T02:00:00Z"))
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer), clock=clock) as cluster,
+    ):
+        for minutes in (0, 59, 0.6):
+            clock.at += timedelta(minutes=minutes)
+            await cluster.read_secret("ci", "login")
+
+    assert runs(tmp_path) == 2
+
+
+async def test_a_command_is_run_again_when_its_token_is_refused(tmp_path: Path) -> None:
+    bearer = plugin(tmp_path, printing("t$(wc -l <" + f"{tmp_path}/runs" + ")"))
+    script = tmp_path / "get-token"
+    script.write_text(script.read_text().replace("'{", "{").replace("}'", "}").replace('"', '\\"'))
+    async with (
+        serving(knowing("t2")) as api,
+        client_of(access(api.url, bearer=bearer)) as cluster,
+    ):
+        assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
+
+    assert tokens_of(api.asked) == ["t1", "t2"]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (f"echo {TOKEN} >&2; exit 3", "ended with status 3"),
+        (f"echo {TOKEN}", "printed no ExecCredential"),
+        ('echo {\\"status\\": {}}', "gave no token; certificates from a command are not supported"),
+        (printing(TOKEN, "tomorrow"), "printed no ExecCredential"),
+        (printing("\u00e9"), "gave no token; certificates from a command are not supported"),
+    ],
+)
+async def test_a_command_that_fails_is_told_without_what_it_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], script: str, said: str
+) -> None:
+    bearer = plugin(tmp_path, script)
+    async with serving(FINE) as api, client_of(access(api.url, bearer=bearer)) as cluster:
+        outcome = await cluster.read_secret("ci", "login")
+
+    assert TOKEN not in "".join(capfd.readouterr())
+    detail = f"users[x].user.exec (get-token) {said}"
+    assert outcome == Failed(reason=Reason.UNAUTHENTICATED, detail=detail)
+    assert api.asked == []
+
+
+async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+    bearer = Plugin(label="users[x].user.exec", command=str(tmp_path / "none"))
+    async with serving(FINE) as api, client_of(access(api.url, bearer=bearer)) as cluster:
+        outcome = await cluster.read_secret("ci", "login")
+
+    assert isinstance(outcome, Failed)
+    assert outcome.detail.endswith("(none) cannot be run: No such file or directory")
+
+
+async def test_a_command_that_hangs_does_not_outlive_its_call(tmp_path: Path) -> None:
+    bearer = plugin(tmp_path, f"echo $$ >{tmp_path}/pid; exec sleep 60")
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer), deadline_seconds=0.5) as cluster,
+    ):
+        outcome = await cluster.read_secret("ci", "login")
+
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.TIMEOUT
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
