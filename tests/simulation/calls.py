@@ -81,10 +81,13 @@ class Calls:
         """Waits after failures are drawn from half a minute up: all of them short is no chance."""
         failing = self._failing[fact.login]
         remaining = self._remaining(fact.login)
-        if failing.at is None or remaining < BACKED_OFF or fact.why is facts.Why.REQUESTED:
+        now = self._machine.clocks.true
+        # By a clock that was set forward it has expired, and the waits are those of then.
+        is_excused = fact.why is facts.Why.REQUESTED or self._was_set_since(fact.login)
+        if failing.at is None or remaining < BACKED_OFF or is_excused:
             failing.quick = 0
             return
-        wait = self._machine.clocks.true - failing.at
+        wait = now - failing.at
         failing.quick = failing.quick + 1 if wait < QUICK else 0
         if failing.quick >= TOO_QUICK:
             self._blame(f"{fact.login} tried again {failing.quick} times without a wait")
@@ -97,10 +100,9 @@ class Calls:
             if fact.why is not facts.Why.FIRST:
                 self._blame(f"{fact.login} called, told {fact.why}, with none held")
             return
-        issued = lightsail.issued[held]
-        steps = self._machine.judge.steps
-        if steps and steps[-1] >= issued.issued_at:
+        if self._was_set_since(fact.login):
             return
+        issued = lightsail.issued[held]
         due = issued.issued_at + lightsail.lifetime * (self._machine.renew_at - SPREAD)
         is_true = {
             facts.Why.DUE: now >= due - SLACK,
@@ -109,6 +111,13 @@ class Calls:
         }
         if not is_true.get(fact.why, False):
             self._blame(f"{fact.login} called, told {fact.why}, which it is not")
+
+    def _was_set_since(self, name: LoginName) -> bool:
+        """Whether the wall clock was set since what the login holds was issued."""
+        held, steps = self._machine.judge.held.get(name), self._machine.judge.steps
+        if held is None or not steps:
+            return False
+        return steps[-1] >= self._machine.lightsails[name].issued[held].issued_at
 
     def _remaining(self, name: LoginName) -> float:
         """What is left of the login's newest credential by its own expiry, in seconds."""
