@@ -67,7 +67,7 @@ async def run(
         journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
-        warnings = [*loaded.warnings, *filter(None, [exposed(directory)])]
+        warnings = [*loaded.warnings, *filter(None, [exposed(directory)]), *edge.insecure()]
         journal.daemon_started(names, where, warnings)
         saved = saved_of(edge, config, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)

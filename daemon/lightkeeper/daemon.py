@@ -203,6 +203,7 @@ class Daemon:
             with self._bounded("namespaces"):
                 if (realms := self._edge.realms) is not None:
                     realms.changed = self._fleet.survey
+                    realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
                     await realms.run()
             self._roam_again.clear()
             await self._roam_again.wait()

@@ -110,6 +110,14 @@ class Edge:
         for login in config.logins:
             self.outputs(login, {})
 
+    def insecure(self) -> list[str]:
+        """What is to be said aloud of clusters that are asked without looking whom."""
+        return [
+            f"the certificate of {server} is not looked at (insecure-skip-tls-verify): whoever is"
+            " on the way reads the credentials"
+            for server in (self.realms.insecure if self.realms else ())
+        ]
+
     def cluster_of(self, config: Config, place: str) -> Cluster:
         """The cluster that a Secret of this name is configured for, else the one we run in."""
         name = place.partition("/")[2]
@@ -327,6 +335,7 @@ def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSec
             annotations=output.annotations,
         ),
         replaces_foreign=output.if_foreign == "replace",
+        is_pruned=output.prune,
         known=frozenset(place.name.partition("/")[0] for place in places if place.output == name),
     )
 

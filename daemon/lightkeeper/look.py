@@ -22,10 +22,9 @@ from lightkeeper.ports import Failed, Found, Output, Pending
 def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
     """Where these outputs deliver to; nothing is known of it yet."""
     for output in outputs:
+        poll = output.poll
         for place in output.places():
-            yield PlaceState(
-                place=place, replaces_foreign=output.replaces_foreign, poll=output.poll
-            )
+            yield PlaceState(place=place, replaces_foreign=output.replaces_foreign, poll=poll)
 
 
 def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:

@@ -28,6 +28,8 @@ def needed(config: Config) -> list[Object]:
     everywhere: list[Rule] = []
     for output in secrets:
         rule = _on(output.secret)
+        if output.prune:
+            rule["verbs"].append("delete")
         choice = Choice.of(output.namespaces, output.namespace_selector, output.exclude)
         if choice.selectors:
             everywhere += [rule, _rule("", "namespaces", ["list", "watch"])]

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions
-from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters
+from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune, withdraw
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
@@ -39,10 +39,11 @@ class Scene:
     fates: dict[str, list[Fate]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     ranks: Ranks = field(default_factory=Ranks)
+    rights: tuple[Right, ...] = RIGHTS
 
     def __post_init__(self) -> None:
         self.server.namespace("ci")
-        self.cluster = FakeCluster(self.server, Identity(rights=RIGHTS), self._fate)
+        self.cluster = FakeCluster(self.server, Identity(rights=self.rights), self._fate)
         self.writers = SecretWriters(self.cluster, self.ranks)
         self.writers.serve([NAME])
 
@@ -72,11 +73,13 @@ class Scene:
         document = json.loads(self.server.secrets["ci", NAME].data()[KEY])
         return dict(document["auths"])
 
-    def others(self, auths: dict[str, dict[str, str]], *, kind: str = TYPE) -> None:
+    def others(
+        self, auths: dict[str, dict[str, str]], *, kind: str = TYPE, namespace: str = "ci"
+    ) -> None:
         """Somebody else has a Secret of that name."""
         document = json.dumps({"auths": auths}).encode()
         self.server.apply_secret(
-            "ci",
+            namespace,
             {
                 "metadata": {"name": NAME},
                 "type": kind,
@@ -319,3 +322,35 @@ async def test_its_places_are_the_namespaces_that_there_are() -> None:
     assert output.poll.total_seconds() == 60
     names = [f"n{number}" for number in range(10_000)]
     assert output.poll.total_seconds() == 5_000
+
+
+async def test_a_secret_that_serves_no_more_is_deleted_if_it_is_ours_alone() -> None:
+    scene = Scene(rights=(*RIGHTS, Right(verbs=("delete",), resource="secrets", names=(NAME,))))
+    await put(scene.output(), a_delivery())
+    scene.server.namespace("team")
+    scene.others(GHCR, namespace="team")
+    options = SecretOptions(name=NAME)
+
+    for namespace in ("ci", "team", "missing"):
+        assert await prune(scene.cluster, namespace, options, LOGIN) is None
+
+    assert list(scene.server.secrets) == [("team", NAME)]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_what_is_withdrawn_leaves_the_secret_and_what_others_have_in_it(
+    *, is_shared: bool
+) -> None:
+    scene = Scene()
+    if is_shared:
+        scene.others(GHCR)
+    await put(scene.output(is_shared=is_shared), a_delivery())
+    place, ours = f"ci/{NAME}", {FIRST.digest}
+
+    assert await withdraw(scene.cluster, place, LOGIN, [FIRST.registry], ours) is True
+    assert await withdraw(scene.cluster, place, LOGIN, [FIRST.registry], ours) is False
+
+    assert scene.auths == (GHCR if is_shared else {})
+    there = scene.server.secrets["ci", NAME].seen()
+    assert not any("lightkeeper.io" in key for key in there.annotations)
+    assert await withdraw(scene.cluster, f"no/{NAME}", LOGIN, [FIRST.registry], ours) is False

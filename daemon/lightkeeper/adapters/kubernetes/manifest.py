@@ -99,6 +99,11 @@ def renewed(namespace: str, version: str, delivery: Delivery, options: SecretOpt
     return _change(namespace, data, marks, options, version)
 
 
+def is_of(seen: SecretSeen, login: LoginName) -> bool:
+    """Whether the Secret is the login's, and of nobody else."""
+    return seen.annotations.get(f"{DOMAIN}/login") == login and KEY not in seen.managers
+
+
 def withdrawn(
     seen: SecretSeen,
     namespace: str,

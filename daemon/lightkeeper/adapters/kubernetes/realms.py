@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters
+from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune
 from lightkeeper.adapters.kubernetes.serving import Namespaces
 from lightkeeper.cluster import Cluster, ClusterConfig
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.namespaces import Choice
 
 if TYPE_CHECKING:
+    from lightkeeper.adapters.kubernetes.client import KubernetesCluster
     from lightkeeper.adapters.kubernetes.clusters import Clusters
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions
     from lightkeeper.owning import Ranks
@@ -39,6 +40,16 @@ class ServedSecret(Struct, frozen=True, kw_only=True):
     replaces_foreign: bool
     known: frozenset[str]
     """Namespaces that it served before, for as long as it is not known which there are."""
+    is_pruned: bool
+    """Whether its Secret is deleted from a namespace that it serves no more."""
+
+
+class _Pruned(Struct):
+    """What was served last of an output whose Secrets go with their namespaces' choice."""
+
+    output: ServedSecret
+    realm: _Realm
+    served: frozenset[str]
 
 
 class Realms:
@@ -47,10 +58,19 @@ class Realms:
     def __init__(self, clusters: Clusters, ranks: Ranks) -> None:
         self.changed: Callable[[], None] = lambda: None
         """Is told that the namespaces are others now."""
+        self.not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
+        """Is told which Secret of a login stays where it should not."""
         self._clusters = clusters
         self._ranks = ranks
-        self._realms: dict[object, _Realm] = {}
+        self._realms: dict[KubernetesCluster, _Realm] = {}
+        self._pruned: list[_Pruned] = []
         self._tend = asyncio.Event()
+
+    @property
+    def insecure(self) -> list[str]:
+        """The API servers whose certificates are not looked at."""
+        accesses = (cluster.access for cluster in self._realms)
+        return [access.server for access in accesses if access.is_insecure]
 
     def output(self, served: ServedSecret) -> KubernetesSecret:
         """The output; nothing is sent yet. `ClusterConfigError` says what is wrong with it."""
@@ -71,8 +91,12 @@ class Realms:
     def serve(self, outputs: Iterable[ServedSecret]) -> None:
         """Have these outputs and no others: watch for what they ask."""
         by_realm: dict[int, list[ServedSecret]] = defaultdict(list)
+        self._pruned = []
         for one in outputs:
-            by_realm[id(self._reach(one.where))].append(one)
+            realm = self._reach(one.where)
+            by_realm[id(realm)].append(one)
+            if one.is_pruned:
+                self._pruned.append(_Pruned(one, realm, one.known))
         for realm in self._realms.values():
             ours = by_realm[id(realm)]
             realm.namespaces.want([one.choice for one in ours])
@@ -92,8 +116,25 @@ class Realms:
                     if cluster not in watched:
                         watched.add(cluster)
                         tasks.create_task(realm.namespaces.run(), name="namespaces")
+                for gone in self._gone():
+                    tasks.create_task(gone, name="prune")
                 await self._tend.wait()
                 self._tend.clear()
+
+    def _gone(self) -> Iterator[Coroutine[None, None, None]]:
+        """What takes our Secrets out of namespaces that are served no more."""
+        for one in self._pruned:
+            choice, known = one.output.choice, one.output.known
+            now = frozenset(one.realm.namespaces.served(choice, known))
+            gone, one.served = one.served - now, now
+            if gone:
+                yield self._prune(one, sorted(gone))
+
+    async def _prune(self, one: _Pruned, namespaces: Iterable[str]) -> None:
+        cluster, output = one.realm.writers.cluster, one.output
+        for namespace in namespaces:
+            if await prune(cluster, namespace, output.options, output.login) is not None:
+                self.not_pruned(output.login, f"{namespace}/{output.options.name}")
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -101,6 +142,7 @@ class Realms:
 
     def _tell(self) -> None:
         self.changed()
+        self._tend.set()
 
     def _reach(self, where: ClusterConfig) -> _Realm:
         cluster = self._clusters.reach(where)

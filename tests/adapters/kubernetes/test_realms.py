@@ -1,0 +1,143 @@
+"""Which namespaces are served, and what goes with those that are no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from lightkeeper.adapters.kubernetes.manifest import SecretOptions
+from lightkeeper.adapters.kubernetes.output import KubernetesSecret
+from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
+from lightkeeper.cluster import ClusterConfig
+from lightkeeper.core.facts import OutputName, Place
+from lightkeeper.core.namespaces import Choice
+from lightkeeper.owning import Ranks
+from lightkeeper.ports import Put
+from tests.core.making import LOGIN, NOON
+from tests.fakes.cluster import FakeApiServer, FakeCluster, Identity, Right
+from tests.filing import a_delivery
+
+NAME = "lightsail-push"
+OUTPUT = OutputName("secrets")
+RIGHTS = (
+    Right(verbs=("get", "create", "patch", "delete"), resource="secrets", names=(NAME,)),
+    Right(verbs=("list", "watch"), resource="namespaces"),
+)
+
+
+class Reached(FakeCluster):
+    """The one cluster."""
+
+    __hash__ = object.__hash__
+
+
+class Scene:
+    """A cluster with some namespaces, and one output."""
+
+    def __init__(
+        self, choice: Choice, *, is_pruned: bool = False, known: tuple[str, ...] = ()
+    ) -> None:
+        self.server = FakeApiServer(now=lambda: NOON)
+        for name in ("ci", "team-a", "kube-system"):
+            self.server.namespace(name)
+        self.cluster = Reached(self.server, Identity(rights=RIGHTS))
+        clusters: Any = self
+        self.realms = Realms(clusters, Ranks())
+        self.served = ServedSecret(
+            login=LOGIN,
+            name=OUTPUT,
+            where=ClusterConfig(),
+            choice=choice,
+            options=SecretOptions(name=NAME),
+            replaces_foreign=False,
+            known=frozenset(known),
+            is_pruned=is_pruned,
+        )
+        self.changes = asyncio.Event()
+        self.realms.changed = self.changes.set
+
+    def reach(self, _: ClusterConfig) -> Reached:
+        return self.cluster
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[KubernetesSecret]:
+        output = self.realms.output(self.served)
+        self.realms.serve([self.served])
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self.realms.run(), name="realms")
+            yield output
+            task.cancel()
+
+    async def changed(self) -> None:
+        async with asyncio.timeout(5):
+            await self.changes.wait()
+        self.changes.clear()
+
+
+def namespaces(output: KubernetesSecret) -> list[str]:
+    return [place.name.partition("/")[0] for place in output.places()]
+
+
+async def test_named_namespaces_are_served_whether_or_not_they_are_there() -> None:
+    async with Scene(Choice(names=("later", "ci"))).running() as output:
+        assert namespaces(output) == ["ci", "later"]
+
+
+async def test_a_pattern_finds_namespaces_as_they_come_and_go() -> None:
+    scene = Scene(Choice.of(["ci", "team-*"], None, ["team-x*"]), known=("team-old",))
+    async with scene.running() as output:
+        assert namespaces(output) == ["ci", "team-old"]
+        await scene.changed()
+        assert namespaces(output) == ["ci", "team-a"]
+        for name in ("team-b", "team-x1"):
+            scene.server.namespace(name)
+            await scene.changed()
+        assert namespaces(output) == ["ci", "team-a", "team-b"]
+        scene.server.end_namespace("team-a")
+        await scene.changed()
+        assert namespaces(output) == ["ci", "team-b"]
+
+
+async def test_a_label_finds_them_beside_names() -> None:
+    scene = Scene(Choice.of(["ci"], "ci=true", []))
+    async with scene.running() as output:
+        await scene.changed()
+        scene.server.label_namespace("team-a", {"ci": "true"})
+        await scene.changed()
+        assert namespaces(output) == ["ci", "team-a"]
+        scene.server.label_namespace("team-a", {"ci": None})
+        await scene.changed()
+        assert namespaces(output) == ["ci"]
+
+
+async def test_who_only_looks_lists_them_once() -> None:
+    scene = Scene(Choice.of(["team-*"], None, []))
+    output = scene.realms.output(scene.served)
+    scene.realms.serve([scene.served])
+
+    await scene.realms.list()
+
+    assert namespaces(output) == ["team-a"]
+
+
+@pytest.mark.parametrize("is_pruned", [False, True])
+async def test_a_secret_is_deleted_where_it_serves_no_more_if_that_was_asked_for(
+    *, is_pruned: bool
+) -> None:
+    scene = Scene(Choice.of([], "ci=true", []), is_pruned=is_pruned)
+    scene.server.label_namespace("team-a", {"ci": "true"})
+    async with scene.running() as output:
+        await scene.changed()
+        place = Place(output=OUTPUT, name=f"team-a/{NAME}")
+        assert isinstance(await output.deliver(place, a_delivery()), Put)
+
+        scene.server.label_namespace("team-a", {"ci": None})
+        await scene.changed()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+        assert (("team-a", NAME) in scene.server.secrets) is not is_pruned
