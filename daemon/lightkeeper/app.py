@@ -61,19 +61,31 @@ async def run(
     config = loaded.config
     edge = Edge(config)
     directory = str(config.state_dir)
-    where = config.state.secret if config.state else directory
+    where = (config.state.secret or "nowhere") if config.state else directory
     edge.reach_all(config)
     with _owning_state(edge, config), writing_to(log, Journal.lines_lost) as writer:
         journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
-        warnings = [*loaded.warnings, *filter(None, [exposed(directory)]), *edge.insecure()]
+        warnings = [*loaded.warnings, *_exposed(config), *edge.insecure()]
         journal.daemon_started(names, where, warnings)
         saved = saved_of(edge, config, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)
         daemon = Daemon(loaded, saved, load=load, edge=edge, journal=journal, notifier=notifier)
         began(daemon)
         await daemon.run()
+
+
+def _exposed(config: Config) -> Iterator[str]:
+    """What is to be said of where the state is kept."""
+    if config.state is None:
+        if said := exposed(str(config.state_dir)):
+            yield said
+    elif config.state.secret is None:
+        yield (
+            "state is kept nowhere: a restart costs a call, and the floor between attempts holds"
+            " within this process only"
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from lightkeeper.adapters.clock import SystemClock, boot_id
 from lightkeeper.adapters.docker_file import DockerFile, FileOptions, FileWriters
+from lightkeeper.adapters.nowhere import Nowhere
 from lightkeeper.adapters.posix import Posix
 from lightkeeper.adapters.state_dir import StateDir
 from lightkeeper.adapters.workers import Threads
@@ -22,6 +23,7 @@ from lightkeeper.config.model import (
     FileOutput,
     KubernetesSecret,
     Login,
+    State,
     source_fingerprint,
 )
 from lightkeeper.config.problem import ConfigErrors, Problem
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from lightkeeper.adapters.lightsail import LightsailIssuer
     from lightkeeper.attempt import Source
     from lightkeeper.cluster import Cluster, ClusterConfig
-    from lightkeeper.config.values import ObjectName
     from lightkeeper.core.election import ElectionFact
     from lightkeeper.electing import Electing
     from lightkeeper.fleet import Kept
@@ -70,10 +71,14 @@ class Edge:
             str(config.state_dir), fs=fs, files=files, paths=paths, workers=self.workers
         )
 
-        self.shared = None if config.state is None else self._shared(config.state.secret)
-        """What replicas share; None where the state is in a directory."""
+        self._shared = self._state_in(config.state)
 
-    def _shared(self, secret: ObjectName) -> StateSecret:
+    def _state_in(self, state: State | None) -> StateSecret | Nowhere | None:
+        """Where state is kept; None if in a directory."""
+        if state is None:
+            return None
+        if (secret := state.secret) is None:
+            return Nowhere()
         from lightkeeper.adapters.kubernetes.state_secret import StateSecret  # noqa: PLC0415
 
         return StateSecret(self._home(), secret.namespace, secret.name)
@@ -165,9 +170,9 @@ class Edge:
         """What reads the state that is kept: `saved`, where a directory was read already."""
 
         async def load() -> Mapping[LoginName, Saved] | Failed:
-            if self.shared is None:
+            if self._shared is None:
                 return saved
-            found = await self.shared.load()
+            found = await self._shared.load()
             if isinstance(found, Failed):
                 return found
             for login, detail in found[1].items():
@@ -181,7 +186,7 @@ class Edge:
         return World(
             clock=self.clock,
             alarm=alarm,
-            store=self.shared or self.store,
+            store=self._shared or self.store,
             recorder=recorder,
             random=self.random,
             boot_id=boot_id(),

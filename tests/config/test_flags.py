@@ -169,6 +169,7 @@ def test_state_and_lease_are_said_by_variables_alone() -> None:
     made = config(flags=REGION, environ=environ)
 
     assert made.state is not None
+    assert made.state.secret is not None
     assert (made.state.secret.namespace, made.state.secret.name) == ("ops", "state")
     assert made.leader_election is not None
     assert str(made.leader_election.lease) == "ops/leader"

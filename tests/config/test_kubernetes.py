@@ -290,16 +290,23 @@ def test_a_daemon_whose_state_is_in_a_secret_is_meant_by_its_socket_alone(
 
 A_NAME = "NAMESPACE/NAME such as ci/lightkeeper"
 BAD_AT_TOP = [
-    ("state: {}", f"state.secret: is missing; expected {A_NAME}"),
+    ("state: {}", f"state.secret: is missing; expected {A_NAME}, or none"),
     ("state:", "state: is empty; expected a mapping"),
     ("state: ops/state", "state: is a text; expected a mapping"),
-    ("state: {secret: state}", f"state.secret: state is not {A_NAME}"),
+    ("state: {secret: state}", f"state.secret: state is not {A_NAME}, or none"),
     (
         "state: {secret: ops/state}\nstate_dir: /s",
         "state_dir: says where state is kept, and so does state; expected one of them",
     ),
     (
         "leader_election: {lease: ops/a}",
+        (
+            "leader_election.lease: needs state: replicas find what another one left in a Secret"
+            " alone; expected both or none"
+        ),
+    ),
+    (
+        "state: {secret: none}\nleader_election: {lease: ops/a}",
         (
             "leader_election.lease: needs state: replicas find what another one left in a Secret"
             " alone; expected both or none"

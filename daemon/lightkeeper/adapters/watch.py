@@ -151,8 +151,12 @@ class _Watching:
 
     def start(self, work: Coroutine[None, None, None], path: str) -> None:
         """Begin with something about a path."""
+        try:
+            task = self.tasks.create_task(work, name=f"watch:{path}")
+        except RuntimeError:  # this run is ending, and the next one arms all anew
+            work.close()
+            return
         self.busy.add(path)
-        task = self.tasks.create_task(work, name=f"watch:{path}")
         task.add_done_callback(lambda _: self.busy.discard(path))
 
 

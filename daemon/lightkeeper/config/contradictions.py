@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from lightkeeper.config.model import (
+    NONE,
     ContainersAuth,
     DockerConfig,
     FileOutput,
@@ -157,7 +158,8 @@ def _election(tree: Keys) -> Iterator[Problem]:
     node = tree.entries.get("leader_election")
     if not isinstance(node, Keys):
         return
-    if "state" not in tree.entries:
+    state = tree.entries.get("state")
+    if not isinstance(state, Keys) or text_of(state, "secret") in (None, NONE):
         message = "needs state: replicas find what another one left in a Secret alone"
         yield node.entries.get("lease", node).where.problem(f"{message}; expected both or none")
     election = _read(node, LeaderElection)

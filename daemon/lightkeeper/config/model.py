@@ -284,12 +284,20 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where held credentials survive a restart, if not in a directory."""
 
-    secret: Annotated[
-        ObjectName,
-        _form(names.NAMESPACED, _AN_OBJECT, missing=f"is missing; expected {_AN_OBJECT}"),
-    ]
+    secret: (
+        Annotated[
+            ObjectName,
+            _form(
+                names.NAMESPACED,
+                f"{_AN_OBJECT}, or none",
+                missing=f"is missing; expected {_AN_OBJECT}, or none",
+            ),
+        ]
+        | None
+    ) = field(default_factory=lambda: None)
     """A Secret of the daemon's own namespace, in the cluster that it runs in. It holds passwords:
-    let nobody else read it. There is no default."""
+    let nobody else read it. `none` for a sidecar: then they end with the process, and so does the
+    floor between attempts. There is no default."""
 
 
 class LeaderElection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,8 +36,7 @@ def needed(config: Config) -> list[Object]:
         else:
             for namespace in choice.names:
                 roles.setdefault(namespace, []).append(rule)
-    if config.state is not None:
-        secret = config.state.secret
+    if config.state is not None and (secret := config.state.secret) is not None:
         roles.setdefault(secret.namespace, []).append(_on(secret.name))
     if config.leader_election is not None:
         lease, group = config.leader_election.lease, "coordination.k8s.io"
@@ -55,7 +54,8 @@ def needed(config: Config) -> list[Object]:
 
 
 def _home(config: Config) -> str:
-    return config.state.secret.namespace if config.state else ACCOUNT
+    secret = config.state.secret if config.state else None
+    return ACCOUNT if secret is None else secret.namespace
 
 
 def _on(secret: str) -> Rule:

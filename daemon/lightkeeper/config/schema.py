@@ -32,7 +32,8 @@ def json_schema() -> Json:
     told = dict(_docstrings())
     for name, definition in schema["$defs"].items():
         kind = getattr(model, name)
-        definition["required"] = [key for key in definition["required"] if key in _NEEDED]
+        said = [field.name for field in structs.fields(kind) if _is_said(field)]
+        definition["required"] = [key for key in _NEEDED if key in (*definition["required"], *said)]
         for field in structs.fields(kind):
             owner = next(cls.__name__ for cls in kind.__mro__ if (cls.__name__, field.name) in told)
             written = definition["properties"][field.name]
@@ -60,9 +61,14 @@ def _as_written(schema: Json, field: structs.FieldInfo) -> Json:
     if field.default_factory is NODEFAULT:
         return schema | (options[0] if options else {})
     default = field.default_factory()
-    if not isinstance(default, msgspec.Struct):
+    if not isinstance(default, msgspec.Struct | None):
         schema["default"] = default if isinstance(default, dict) else str(default)
     return {**schema, "anyOf": [*options, {"const": model.NONE}]} if options else schema
+
+
+def _is_said(field: structs.FieldInfo) -> bool:
+    """Whether `none` may be written and has to be."""
+    return field.default_factory is not NODEFAULT and field.default_factory() is None
 
 
 def _docstrings() -> Iterator[tuple[tuple[str, str], str]]:

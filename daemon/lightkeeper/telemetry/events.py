@@ -250,7 +250,7 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "Metrics are not served; logins are kept, and it is tried again.",
     ),
     "control_failed": OwnEvent(
-        "error",
+        "warning",
         "no command reaches this daemon, and every login is kept on: {detail}",
         "The control socket was taken away and cannot be made anew; it is tried again.",
     ),
