@@ -10,6 +10,7 @@ import pytest
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.files import Seen
+from lightkeeper.paths import Paths
 from tests.fakes.disk import GID, UID, Disk, failing
 from tests.filing import (
     HOME,
@@ -455,3 +456,45 @@ def _write_over(disk: Disk, data: bytes, *, mtime_ns: int = 1000) -> None:
     inode = disk.add_dir(HOME).names["config.json"]
     inode.data = data
     inode.mtime_ns = mtime_ns
+
+
+def test_what_is_kept_is_believed_only_if_it_is_our_own() -> None:
+    disk = a_disk()
+    writer, file = a_writer(disk), the_file(disk)
+    assert writer.read_own(file).data == b"theirs "
+    disk.add_file(PATH, b"planted ", uid=UID + 1)
+
+    with pytest.raises(FileFailure, match="belongs to uid") as failure:
+        writer.read_own(file)
+
+    assert failure.value.reason is Reason.OTHER_OWNER
+    assert a_writer(a_disk(None)).read_own(the_file(a_disk(None))).data is None
+
+
+def test_what_could_never_be_read_again_is_not_written() -> None:
+    disk = a_disk()
+
+    with pytest.raises(FileFailure, match="over 4 MiB") as failure:
+        a_writer(disk).replace(the_file(disk), lambda _: bytes((4 << 20) + 1))
+
+    assert failure.value.reason is Reason.TOO_LARGE
+    assert disk.content(PATH) == b"theirs "
+
+
+def test_a_file_that_is_not_there_yet_is_probed_where_it_would_be() -> None:
+    disk = a_disk(None)
+    writer = a_writer(disk)
+    assert writer.probe(the_file(disk), in_place=False) == Seen(None, None)
+
+    for probe in (lambda: writer.probe(the_file(disk), in_place=True), lambda: deepest(disk)):
+        fail(disk, "check_writable", errno.EACCES)
+        with pytest.raises(FileFailure) as failure:
+            probe()
+        assert failure.value.reason is Reason.PERMISSION_DENIED
+
+
+def deepest(disk: Disk) -> None:
+    """Probe the deepest directory on the way to a file in ones that are missing."""
+    path = Paths(disk, uid=UID).deepest(f"{HOME}/missing/config.json")
+    assert path == HOME
+    a_writer(disk).probe_dir(path)

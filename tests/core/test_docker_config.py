@@ -8,7 +8,7 @@ from functools import reduce
 import pytest
 
 from lightkeeper.core.credential import Credential, RegistryHost, Secret, digest_of, registry_host
-from lightkeeper.core.docker_config import MAX_BYTES, parse, put
+from lightkeeper.core.docker_config import MAX_BYTES, parse, put, without
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
@@ -382,3 +382,15 @@ def test_lines_end_in_line_feeds() -> None:
     assert "\r" not in text
     assert text.startswith('{\n  "auths": {\n    "a": {\n    },\n')
     assert text.endswith("\n  }\n}\n")
+
+
+def test_a_seed_is_taken_without_what_it_has_for_our_registry() -> None:
+    """By whichever key: it may be as old as the Secret that it came from."""
+    seed = parse(
+        b'{"auths": {"registry.test": {"auth": "b2xkOm9sZA=="},'
+        b' "https://registry.test/v1/": {"auth": "b2xkOm9sZA=="}, "ghcr.io": {"auth": "dTpw"}}}'
+    )
+
+    left = without(seed, RegistryHost("registry.test"))
+
+    assert [entry.key for entry in left.entries] == ["ghcr.io"]

@@ -11,7 +11,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Why
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
-from lightkeeper.core.plan import next_renewal, plan
+from lightkeeper.core.plan import Agenda, next_renewal, plan
 from lightkeeper.core.policy import HEARTBEAT
 from lightkeeper.core.state import LoginState
 from lightkeeper.core.step import Deliver, Renew, Save, Step, Verify
@@ -315,3 +315,12 @@ def test_an_attempt_that_is_under_way_saves_the_state_itself() -> None:
     state = after(holding(), not_saved(MINUTE), started(HOUR))
 
     assert Save() not in steps(state, HOUR + MINUTE)
+
+
+def test_a_place_that_was_left_meanwhile_is_planned_for_no_more() -> None:
+    agenda, state = Agenda(8), delivered_to(HERE)
+    agenda.plan(state, at(SECOND))
+
+    planned = agenda.plan(state, at(SECOND), {HERE, THERE})
+
+    assert planned == plan(state, at(SECOND))

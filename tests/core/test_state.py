@@ -15,12 +15,14 @@ from lightkeeper.core.facts import Cause, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.places import Places
+from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import (
     Known,
     LeftPlace,
     LoginState,
     OutputCounts,
     digests_of,
+    failed_attempts,
     leave,
     remember,
 )
@@ -358,3 +360,12 @@ def test_a_state_can_be_handed_to_anybody_since_nobody_can_change_it(state: Logi
     assert all(isinstance(table, MappingProxyType | Places) for table in tables)
     with pytest.raises(AttributeError, match="immutable"):
         state.held = None  # type: ignore[misc] # that is the point
+
+
+def test_a_place_is_a_file_or_a_secret_by_its_name() -> None:
+    assert HERE.is_file
+    assert not replace(HERE, name="ci/lightsail-push").is_file
+
+
+def test_that_a_login_was_superseded_is_no_attempt_that_failed() -> None:
+    assert failed_attempts({Reason.NETWORK: 2, Reason.SUPERSEDED: 3, Reason.TLS: 1}) == 3

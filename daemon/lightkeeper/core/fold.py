@@ -213,7 +213,7 @@ def _count_output(
     counts = state.outputs.get(place.place.output, OutputCounts())
     if failure is not None:
         counts = replace(counts, failures=_counted(counts.failures, failure))
-    elif fact is not None:
+    if fact is not None:
         counts = replace(
             counts,
             changed=counts.changed + fact.changed,
