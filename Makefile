@@ -44,6 +44,7 @@ kube: venv packages ## Make a real API server for the tests, once (KUBE=all: a w
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
 	@$(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/real/with-kube) \
 	    $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@$(if $(PYTEST),,$(MAKE) --no-print-directory coverage)
 
 test-all: packages ## Run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@set -e; for python in $$(tools/pythons); do \
