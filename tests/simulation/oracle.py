@@ -9,7 +9,7 @@ import asyncio
 import json
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +121,23 @@ class Judge:
         for name in self.machine.lightsails:
             kept = saved[name].credential if name in saved else None
             self.held[name] = kept.credential().digest if kept else None
+            if name in saved:
+                self._remembers(name, {one.digest for one in saved[name].known})
         self.ledger.began(saved)
         self.readiness.began()
+
+    def _remembers(self, name: LoginName, digests: Collection[Digest]) -> None:
+        """The daemon knows these as its own; what it could not save before it died is a stranger's.
+
+        Where somebody else's credential is to stay, that stays.
+        """
+        lost = [one for one in self.known[name][-KNOWN:] if one not in digests]
+        self.known[name] = [one for one in self.known[name] if one not in lost]
+        for path in self.machine.paths_of(name):
+            timeline = self.shown[path, self.machine.lightsails[name].host]
+            if timeline and (last := timeline[-1]).digest in lost:
+                now = self.machine.clocks.true
+                timeline.append(Shown(now, last.digest, last.by_edit, is_foreign=True))
 
     def stopped(self, main: asyncio.Task[None]) -> None:
         """The daemon is told to end."""
