@@ -78,4 +78,5 @@ def started(name: str, folder: Path, *arguments: str) -> Iterator[str]:
     try:
         yield script(name, "start", folder, *arguments)
     finally:
-        script(name, "stop", folder)
+        # A registry after two minutes of pushes has more files than a busy disk lets go in one.
+        script(name, "stop", folder, timeout_seconds=300)
