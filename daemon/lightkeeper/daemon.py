@@ -16,7 +16,7 @@ from lightkeeper.adapters.alarm import SchedulerAlarm
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, FileOutput, source_fingerprint
+from lightkeeper.config.model import Config
 from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.election import ElectionFact
 from lightkeeper.core.facts import LoginName
@@ -70,7 +70,8 @@ class Daemon:
         self._journal = journal
         self._notifier = notifier
         self._sources = Sources(edge.clock)
-        self._metrics = Metrics(self.look, edge.clock.now().wall)
+        elects = bool(self.config.leader_election)
+        self._metrics = Metrics(self.look, edge.clock.now().wall, elects=elects)
         self._pulse = Pulse(edge.clock)
         self._alarm = SchedulerAlarm(self.beat)
         ear = Ear(FactRecorder(self._metrics))
@@ -330,19 +331,7 @@ class Daemon:
 
     def _follow(self, before: Config, loaded: Loaded) -> None:
         """What a reload brings with it, and what is told of it."""
-        self._edge.rank(self.config)
-        self._edge.serve(self.config, self._fleet.places)
-        # A login of another source has another registry, and nothing to keep from others here.
-        sources = {source_fingerprint(one) for one in before.logins}
-        self._edge.writers.forget_all_but(
-            {
-                (LoginName(one.name), str(each.path))
-                for one in self.config.logins
-                for each in one.outputs
-                if isinstance(each, FileOutput)
-                if source_fingerprint(one) in sources
-            }
-        )
+        self._edge.follow(before, self.config, self._fleet.places)
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
         self._ear.stir()

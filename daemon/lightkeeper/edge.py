@@ -192,6 +192,21 @@ class Edge:
             boot_id=boot_id(),
         )
 
+    def follow(self, before: Config, config: Config, served: Served) -> None:
+        """Serve what this configuration names, in its order, and let go of the rest."""
+        self.rank(config)
+        self.serve(config, served)
+        # A login of another source has another registry, and nothing to keep from others here.
+        sources = {source_fingerprint(one) for one in before.logins}
+        self.writers.forget_all_but(
+            {
+                (LoginName(one.name), str(each.path))
+                for one in config.logins
+                for each in one.outputs
+                if isinstance(each, FileOutput) and source_fingerprint(one) in sources
+            }
+        )
+
     def rank(self, config: Config) -> None:
         """Let logins that share a place come in the order of this configuration."""
         self._ranks.order(LoginName(login.name) for login in config.logins)

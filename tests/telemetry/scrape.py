@@ -41,9 +41,9 @@ def an_hour_later(*states: LoginState) -> Report:
     return report([(state, "eu-central-1") for state in states], at(HOUR))
 
 
-def metrics_of(*states: LoginState) -> Metrics:
+def metrics_of(*states: LoginState, elects: bool = False) -> Metrics:
     """The metrics of these logins at one o'clock."""
-    return Metrics(lambda: lambda: an_hour_later(*states), NOON)
+    return Metrics(lambda: lambda: an_hour_later(*states), NOON, elects=elects)
 
 
 def body_of(snapshot: Snapshot, accept: str = "") -> bytes:

@@ -14,8 +14,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from lightkeeper import __version__
+from lightkeeper.core.election import Ended, LeaderSeen, LeadershipBegan, LeadershipEnded
 from lightkeeper.telemetry.metrics import Metrics
-from tests.core.making import HOUR, NONE, NOON
+from tests.core.making import HOUR, NONE, NOON, at
 from tests.telemetry.scrape import (
     SERVED,
     an_hour_later,
@@ -63,6 +64,22 @@ def test_what_a_heartbeat_finds_is_told() -> None:
 
     assert value(families, "lightkeeper_clock_steps_total") == 1.0
     assert value(families, "lightkeeper_event_loop_lag_seconds") == 0.5
+
+
+def test_who_leads_is_told_from_the_start_and_how_often_that_changed() -> None:
+    metrics = metrics_of(elects=True)
+    assert value(families_of(metrics), "lightkeeper_leader") == 0.0
+
+    metrics.led(LeaderSeen(at=at(), holder="b", transitions=2))
+    metrics.led(LeadershipBegan(at=at(), identity="a", former="b", transitions=3))
+    families = families_of(metrics)
+    assert value(families, "lightkeeper_leader") == 1.0
+    assert value(families, "lightkeeper_leader_transitions_total") == 3.0
+
+    metrics.led(
+        LeadershipEnded(at=at(), identity="a", why=Ended.TAKEN, holder="b", detail="", lasted=NONE)
+    )
+    assert value(families_of(metrics), "lightkeeper_leader") == 0.0
 
 
 def reloads(metrics: Metrics) -> tuple[float, float]:
@@ -181,7 +198,7 @@ def scraped() -> dict[str, tuple[str, set[str]]]:
             one.type,
             {label for sample in one.samples for label in sample.labels} - {"le"},
         )
-        for one in families_of(metrics_of(SERVED))
+        for one in families_of(metrics_of(SERVED, elects=True))
         if one.name.startswith("lightkeeper_")
     }
 
@@ -193,4 +210,4 @@ def test_the_reference_has_one_row_for_each_metric() -> None:
 def test_the_reference_does_not_repeat_a_row() -> None:
     names = re.findall(r"^\| `(\w+)`", REFERENCE.read_text(), re.MULTILINE)
 
-    assert len(names) == len(set(names)) == 29
+    assert len(names) == len(set(names)) == 31

@@ -34,7 +34,13 @@ _DURATIONS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 class Metrics:
     """One registry, for one daemon."""
 
-    def __init__(self, look: Callable[[], Callable[[], Report]], started: datetime) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Callable[[], Report]],
+        started: datetime,
+        *,
+        elects: bool = False,
+    ) -> None:
         self._look = look
         self._instruments = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -76,23 +82,26 @@ class Metrics:
             ["version"],
             registry=self._instruments,
         ).labels(version=__version__).set(1)
-        self._leader: Gauge | None = None
         self._last_transition = 0
+        if elects:
+            self._stand()
         self.reloaded(started)
 
+    def _stand(self) -> None:
+        """There is an election, and this replica leads nobody yet."""
+        self._leader = Gauge(
+            "lightkeeper_leader",
+            "Whether this replica keeps the logins.",
+            registry=self._instruments,
+        )
+        self._transitions = Counter(
+            "lightkeeper_leader_transitions",
+            "How often the leader changed, as the Lease counts it.",
+            registry=self._instruments,
+        )
+
     def led(self, fact: ElectionFact) -> None:
-        """Leadership began or ended, here or elsewhere."""
-        if self._leader is None:
-            self._leader = Gauge(
-                "lightkeeper_leader",
-                "Whether this replica keeps the logins.",
-                registry=self._instruments,
-            )
-            self._transitions = Counter(
-                "lightkeeper_leader_transitions",
-                "How often the leader changed, as the Lease counts it.",
-                registry=self._instruments,
-            )
+        """Leadership began or ended, here or elsewhere; for one that elects."""
         if isinstance(fact, LeadershipBegan | LeaderSeen):
             self._transitions.inc(max(0, fact.transitions - self._last_transition))
             self._last_transition = fact.transitions
