@@ -17,11 +17,14 @@ from lightkeeper.adapters.state_dir import exposed, taken
 from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config, FileOutput
+from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.credential import Digest, RegistryHost
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
+from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import Report
+from lightkeeper.core.saved import Saved
 from lightkeeper.core.state import Known
 from lightkeeper.edge import Edge, Sources, file_options, view_of
 from lightkeeper.ports import Failed, Recorder
@@ -175,7 +178,7 @@ def withdraw(
     the configuration still names is written in place if it says so.
     """
     edge = Edge(config)
-    saved = kept_in(edge, unreadable)
+    saved = _saved_anywhere(config, edge, unreadable)
     outputs = (output for login in config.logins for output in login.outputs)
     options = {
         str(output.path): file_options(output)
@@ -202,7 +205,7 @@ def withdraw(
             is_out = is_out and failure is None
             yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
         if is_out and name not in served:
-            failure = edge.store.remove(name)
+            failure = _forgotten(config, edge, name)
             if failure or not places:
                 yield Withdrawn(login=name, place="", was_there=False, failure=failure)
 
@@ -223,10 +226,47 @@ def _withdrawn(
         edge = Edge(config)
         try:
             return await withdraw(edge.cluster_of(config, place), place, login, hosts, ours)
+        except ConfigErrors as exc:
+            return Failed(reason=Reason.INVALID_INPUT, detail=str(exc.problems[0]))
         finally:
             await edge.close()
 
     return asyncio.run(take_out())
+
+
+def _saved_anywhere(config: Config, edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:
+    """What is kept, in a directory or in a cluster."""
+    if config.state is None:
+        return kept_in(edge, unreadable)
+    import asyncio  # noqa: PLC0415 - as in `once`
+
+    async def load() -> dict[LoginName, Saved]:
+        there = Edge(config)
+        try:
+            saved = await there.loader({}, unreadable)()
+        finally:
+            await there.close()
+        if isinstance(saved, Failed):
+            raise FileFailure(saved.reason, saved.detail)
+        return dict(saved)
+
+    return asyncio.run(load())
+
+
+def _forgotten(config: Config, edge: Edge, login: LoginName) -> Failed | None:
+    """Keep nothing of a login any more, wherever it is kept."""
+    if config.state is None:
+        return edge.store.remove(login)
+    import asyncio  # noqa: PLC0415 - as in `once`
+
+    async def forget() -> Failed | None:
+        there = Edge(config)
+        try:
+            return await there.forget(login)
+        finally:
+            await there.close()
+
+    return asyncio.run(forget())
 
 
 async def identities(config: Config) -> dict[str, str | Refusal]:

@@ -181,6 +181,10 @@ class Edge:
 
         return load
 
+    async def forget(self, login: LoginName) -> Failed | None:
+        """Keep nothing of a login whose state is in a cluster."""
+        return await self._shared.remove(login) if self._shared else None
+
     def world(self, alarm: Alarm, recorder: Recorder) -> World:
         """What all keepers share."""
         return World(

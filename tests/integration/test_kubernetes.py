@@ -206,3 +206,55 @@ def test_the_standby_takes_over_without_a_call_when_its_leader_is_killed(
         standby.signal(signal.SIGTERM)
         third.wait_for("leadership_began")
     assert cluster.lightsail.calls() == 1
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["directory", "secret"])
+def test_commands_do_without_a_daemon_what_it_would(cluster: Cluster, *, is_shared: bool) -> None:
+    """`once` delivers, `status` and `check` look, `withdraw` takes out and leaves the Secret."""
+    named, found = cluster.api.namespace(), cluster.api.namespace(labels={"ci": cluster.home})
+    output = (
+        f"      - {{type: kubernetes_secret, namespaces: [{named}],"
+        f" namespace_selector: ci={cluster.home}}}\n"
+    )
+    folder = cluster.folder
+    where = f"state: {{secret: {cluster.home}/state}}" if is_shared else f"state_dir: {folder}/s"
+    more = f"{where}\nsocket: {folder}/control.sock\n"
+    file = cluster.configure("host", login(output, more))
+
+    def run(word: str, *arguments: str) -> tuple[int, str]:
+        environment = cluster.environment(cluster.api.kubeconfig)
+        done = command(folder, environment, word, "--config", str(file), *arguments)
+        return done.returncode, done.stdout
+
+    status, said = run("once")
+    assert status == 0, said
+    assert f"{named}/{NAME}: ok" in said
+    assert f"{found}/{NAME}: ok" in said
+    assert cluster.holds(named)
+    assert cluster.holds(found)
+
+    assert run("once")[0] == 0
+    assert cluster.lightsail.calls() == 1
+    assert f"{found}/{NAME}  [ok]" in run("status")[1]
+    assert "nothing, it is current" in run("check")[1]
+
+    status, said = run("withdraw")
+    assert (status, said.count("taken out")) == (0, 2)
+    assert cluster.secret(named) is not None
+    assert not cluster.holds(named)
+    assert not cluster.holds(found)
+    if is_shared:
+        kept = cluster.secret(cluster.home, "state")
+        assert kept is not None
+        assert not kept.get("data")
+
+
+def test_a_cluster_that_cannot_be_asked_is_told_in_a_sentence(cluster: Cluster) -> None:
+    output = "      - {type: kubernetes_secret, namespaces: [ci]}\n"
+    file = cluster.configure("host", login(output, f"state_dir: {cluster.folder}/state\n"))
+    missing = cluster.folder / "missing"
+
+    for word in ("run", "once", "status", "check"):
+        done = command(cluster.folder, cluster.environment(missing), word, "--config", str(file))
+        assert done.returncode == 2, done.stderr
+        assert f"cluster: {missing}: no such kubeconfig" in done.stderr

@@ -20,6 +20,9 @@ class Nowhere:
     async def forget(self, login: LoginName) -> None:
         """It is."""
 
+    async def remove(self, login: LoginName) -> None:
+        """There is nothing of it."""
+
     async def known(self, login: LoginName) -> tuple[Known, ...]:  # noqa: ARG002 - as the port says
         """Nobody else knows anything either."""
         return ()

@@ -51,7 +51,11 @@ def run(args: argparse.Namespace) -> int:
 
     for warning in (*loaded.warnings, *filter(None, [exposed(str(loaded.config.state_dir))])):
         sys.stderr.write(f"warning: {warning}\n")
-    document = store.document(args, "check", loaded.config)
+    try:
+        document = store.document(args, "check", loaded.config)
+    except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
+        settings.complain(exc)
+        return MISUSED
     if document is None:
         return FAILED
     shown = [place for login in document["logins"] for place in places(login)]

@@ -69,7 +69,7 @@ def _alone(config: Config, *, beside_a_daemon: bool) -> AbstractContextManager[N
     """Keep others out meanwhile, but for a daemon that was asked, and where nothing is kept."""
     from lightkeeper.adapters.state_dir import taken
 
-    is_new = not Path(config.state_dir).exists()
+    is_new = config.state is not None or not Path(config.state_dir).exists()
     return nullcontext() if beside_a_daemon or is_new else taken(str(config.state_dir))
 
 

@@ -149,3 +149,13 @@ async def test_damage_costs_its_login_a_call_and_a_newer_version_is_left_as_it_i
 
         assert (failed.reason if failed else None) is reason
     assert scene.data()[f"{LOGIN}.json"] == newer
+
+
+async def test_what_is_removed_leaves_the_others() -> None:
+    scene = Scene()
+    await scene.store().save(saved(holding()))
+    await scene.store().save(saved(holding(), OTHER))
+
+    assert await scene.store().remove(LOGIN) is None
+
+    assert set(await loaded(scene.store())) == {OTHER}

@@ -59,6 +59,19 @@ class StateSecret:
         """Keep no credential of `login`, only what `withdraw` needs to know its entries by."""
         return await self._change(login, None)
 
+    async def remove(self, login: LoginName) -> Failed | None:
+        """Keep nothing of `login`."""
+        async with self._lock:
+            if (failed := await self._look()) is not None:
+                return failed
+            left = self._documents()
+            left.pop(f"{login}{_SUFFIX}", None)
+            outcome = await self._write(left)
+        if outcome is None or isinstance(outcome, Failed):
+            return outcome
+        detail = f"{self.path} was changed by another while being written"
+        return Failed(reason=Reason.CONTENDED, detail=detail)
+
     async def known(self, login: LoginName) -> tuple[Known, ...]:
         """The credentials that whoever wrote here last knew of; none if that cannot be told."""
         async with self._lock:
