@@ -435,8 +435,10 @@ def test_people_are_told_why_a_place_is_not_ready() -> None:
         "prod at /a/config.json: what is held is not there yet; its delivery comes next.",
         "prod at /a/config.json: /run/user/1; looked for again from 12:00:10Z on.",
         f"{somebody} replaced our entry; {asked}",
-        "prod at /a/config.json: it holds a login that is not ours; the registry is asked, and it"
-        " is to be replaced after 13:00:00Z.",
+        (
+            "prod at /a/config.json: it holds a login that is not ours; the registry is asked, and"
+            " it is to be replaced after 13:00:00Z."
+        ),
         f"{somebody} removed our entry; it is to be repaired at 13:00:01Z.",
         "prod at /a/config.json: it holds a credential that has expired.",
     ]
