@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,24 +13,9 @@ from lightkeeper.core.election import (
     LeaseReleased,
 )
 from lightkeeper.core.reasons import Reason
-from tests.simulation.election import SLACK, Network, Node, World, world_of
+from tests.simulation.election import SLACK, Network, Node, World
 
 RETRY, CALL = 5, 5
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with world_of(7) as world:
-        yield world
-
-
-@pytest.fixture
-def leader(world: World) -> Node:
-    """One that leads, and has just renewed for the first time."""
-    node = world.start("us")
-    world.run(RETRY + SLACK)
-    assert node.is_at_work
-    return node
 
 
 def test_what_is_released_names_nobody_and_keeps_the_count(world: World, leader: Node) -> None:

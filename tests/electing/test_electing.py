@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -20,25 +19,10 @@ from lightkeeper.core.election import (
 )
 from lightkeeper.core.reasons import Reason
 from lightkeeper.electing import unique_identity
-from tests.simulation.election import EPOCH, SETTINGS, SLACK, Network, Node, World, world_of
+from tests.simulation.election import EPOCH, SETTINGS, SLACK, Network, Node, World
 
 DURATION, DEADLINE, RETRY, CALL = 30, 20, 5, 5
 HOUR = 3600
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with world_of(7) as world:
-        yield world
-
-
-@pytest.fixture
-def leader(world: World) -> Node:
-    """One that leads, and has just renewed for the first time."""
-    node = world.start("us")
-    world.run(RETRY + SLACK)
-    assert node.is_at_work
-    return node
 
 
 # Becoming the leader.
