@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from random import Random
-from typing import Final
 
 import httpx2
 from lightkube.config.kubeconfig import SingleConfig
@@ -42,8 +42,6 @@ from lightkeeper.cluster import (
     Stale,
 )
 from lightkeeper.ports import Clock, Failed
-
-_GONE: Final = 404
 
 
 class KubernetesCluster:
@@ -175,4 +173,8 @@ def _lightkube(access: Access, transport: GuardedTransport) -> AsyncClient:
 
 def _is_gone(exc: Exception, kind: str) -> bool:
     """Whether there is no such object; an answer of somebody else's says nothing of that."""
-    return isinstance(exc, AnsweredError) and exc.code == _GONE and exc.status.about == kind
+    return (
+        isinstance(exc, AnsweredError)
+        and exc.code == HTTPStatus.NOT_FOUND
+        and exc.status.about == kind
+    )

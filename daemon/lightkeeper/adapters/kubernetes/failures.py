@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from http import HTTPStatus
 from typing import Final
 
 import httpx2
@@ -95,7 +96,7 @@ def unwritten(exc: Exception) -> Stale | Managed | Failed:
     """As `failed`, for a write: the two conflicts are answers and no failures."""
     if isinstance(exc, AnsweredError):
         causes = exc.status.causes
-        if exc.code == 409:  # noqa: PLR2004 - HTTP's "conflict"
+        if exc.code == HTTPStatus.CONFLICT:
             managers = [_CONFLICT.search(one.message) for one in causes if _is_managed(one)]
             if managers:
                 return Managed(tuple(sorted({one[1] for one in managers if one})))

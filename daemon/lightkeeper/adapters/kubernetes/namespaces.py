@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from http import HTTPStatus
 from random import Random
 from typing import Final
 
@@ -29,7 +30,6 @@ _TIMEOUT_SECONDS: Final = (240, 300)
 _LONGEST_SECONDS: Final = 30.0
 _LASTED: Final = timedelta(seconds=10)
 """A watch that lasted so long was one, though nothing happened."""
-_EXPIRED: Final = 410
 
 _Change = NamespaceSeen | NamespaceGone
 
@@ -121,8 +121,8 @@ def _labels(selector: str) -> LabelSelector | None:
 def _is_expired(exc: Exception) -> bool:
     """Whether the version is older than what the API server remembers: nobody's failure."""
     if isinstance(exc, ApiError):
-        return exc.status.code == _EXPIRED
-    return isinstance(exc, AnsweredError) and exc.code == _EXPIRED
+        return exc.status.code == HTTPStatus.GONE
+    return isinstance(exc, AnsweredError) and exc.code == HTTPStatus.GONE
 
 
 async def _pause(seconds: float) -> None:

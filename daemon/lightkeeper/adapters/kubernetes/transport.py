@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Final
 
 import httpx2
@@ -37,7 +38,6 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Of an answer, and of one event of a watch."""
 
 _MAYBE: Final = "it may have been done all the same"
-_UNAUTHORIZED: Final = 401
 _CONNECTING: Final = 0.4
 """What TCP and TLS may take of a deadline, each."""
 _KEEP_SECONDS: Final = 60.0
@@ -146,7 +146,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             if tls_error(exc) is None or not await self._renewed():
                 raise
             response = await self._inner.handle_async_request(request)
-        if response.status_code == _UNAUTHORIZED and (other := await self._other(token, response)):
+        if response.status_code == HTTPStatus.UNAUTHORIZED and (
+            other := await self._other(token, response)
+        ):
             _dress(request, other.token, self._access.server_name)
             response = await self._inner.handle_async_request(request)
         if not response.is_success:
