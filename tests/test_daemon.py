@@ -23,8 +23,9 @@ from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config, Login
 from lightkeeper.config.problem import Problem
 from lightkeeper.daemon import Daemon
-from lightkeeper.edge import Edge, Served
+from lightkeeper.edge import Edge
 from lightkeeper.ports import Failed, Output
+from lightkeeper.reaching import Served
 from lightkeeper.serve.notify import Notifier
 from lightkeeper.telemetry.journal import Journal
 from tests.config.loading import loaded

@@ -70,7 +70,7 @@ async def run(
         journal = Journal(writer, withdrawal)
         journal.configure(config.log.format, config.log.level)
         names = [login.name for login in config.logins]
-        warnings = [*loaded.warnings, *_exposed(config), *edge.insecure()]
+        warnings = [*loaded.warnings, *_exposed(config), *edge.clusters.insecure()]
         journal.daemon_started(names, where, warnings)
         saved = saved_of(edge, config, journal.state_unreadable)
         notifier = Notifier.from_environ(os.environ)
@@ -132,9 +132,9 @@ async def once(
     fleet = Fleet(edge.world(LoopAlarm(edge.clock), ear), saved)
     sources, before = Sources(edge.clock), fleet.places
     edge.kept(config, sources, before)
-    edge.serve(config, before)
-    if edge.realms is not None:
-        await edge.realms.list()
+    edge.clusters.serve(config, before)
+    if edge.clusters.realms is not None:
+        await edge.clusters.realms.list()
     gone = fleet.apply(edge.kept(config, sources, before))
     served = {state.login: [place.name for place in state.places] for state in fleet.states}
     for login, places in gone.items():
@@ -225,7 +225,9 @@ def _withdrawn(
     async def take_out() -> bool | Failed:
         edge = Edge(config)
         try:
-            return await withdraw(edge.cluster_of(config, place), place, login, hosts, ours)
+            return await withdraw(
+                edge.clusters.cluster_of(config, place), place, login, hosts, ours
+            )
         except ConfigErrors as exc:
             return Failed(reason=Reason.INVALID_INPUT, detail=str(exc.problems[0]))
         finally:

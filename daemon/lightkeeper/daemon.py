@@ -168,7 +168,7 @@ class Daemon:
         """Keep the logins, with what was saved of them."""
         served = self._fleet.places
         self._left = self._fleet.apply(self._edge.kept(self.config, self._sources, served))
-        self._edge.serve(self.config, served)
+        self._edge.clusters.serve(self.config, served)
         self._beaten.set()
 
     def _elected(self, fact: ElectionFact) -> None:
@@ -205,7 +205,7 @@ class Daemon:
         """Look which namespaces there are, once a cluster is delivered into."""
         while True:
             with self._bounded("namespaces"):
-                if (realms := self._edge.realms) is not None:
+                if (realms := self._edge.clusters.realms) is not None:
                     realms.changed = self._fleet.survey
                     realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
                     await realms.run()

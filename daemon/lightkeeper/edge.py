@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from random import SystemRandom
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from msgspec.structs import replace
 
@@ -26,8 +26,7 @@ from lightkeeper.config.model import (
     State,
     source_fingerprint,
 )
-from lightkeeper.config.problem import ConfigErrors, Problem
-from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.report import Report, Role, report
 from lightkeeper.core.saved import Saved
@@ -36,41 +35,34 @@ from lightkeeper.files import Files
 from lightkeeper.owning import Ranks
 from lightkeeper.paths import Paths
 from lightkeeper.ports import Alarm, Clock, Failed, Output, Recorder, World
+from lightkeeper.reaching import Reach, Served
 
 if TYPE_CHECKING:
-    from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
     from lightkeeper.adapters.kubernetes.state_secret import StateSecret
     from lightkeeper.adapters.lightsail import LightsailIssuer
     from lightkeeper.attempt import Source
-    from lightkeeper.cluster import Cluster, ClusterConfig
     from lightkeeper.core.election import ElectionFact
     from lightkeeper.electing import Electing
     from lightkeeper.fleet import Kept
-
-
-Served: TypeAlias = Mapping[LoginName, Collection[Place]]
 
 
 class Edge:
     """The adapters that all logins share; made once for a process."""
 
     def __init__(self, config: Config) -> None:
-        self.realms: Realms | None = None
-        """The clusters that are delivered into; None if none is."""
-        self._leases: Cluster | None = None
         self._ranks = Ranks()
         fs, uid, random = Posix(), os.geteuid(), SystemRandom()
         paths = Paths(fs, uid=uid)
         files = Files(fs, uid=uid, random=random)
         self.clock = SystemClock()
         self.random = random
+        self.clusters = Reach(self.clock, random, self._ranks)
         self.workers = Threads()
         self.writers = FileWriters(files, paths, self._ranks)
         self.rank(config)
         self.store = StateDir(
             str(config.state_dir), fs=fs, files=files, paths=paths, workers=self.workers
         )
-
         self._shared = self._state_in(config.state)
 
     def _state_in(self, state: State | None) -> StateSecret | Nowhere | None:
@@ -79,58 +71,16 @@ class Edge:
             return None
         if (secret := state.secret) is None:
             return Nowhere()
-        from lightkeeper.adapters.kubernetes.state_secret import StateSecret  # noqa: PLC0415
-
-        return StateSecret(self._home(), secret.namespace, secret.name)
-
-    def _connected(self) -> Cluster:
-        from lightkeeper.adapters.kubernetes.clusters import connect  # noqa: PLC0415
-        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
-        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
-
-        try:
-            return connect(ClusterConfig(), os.environ, self.clock, self.random, per_second=None)
-        except ClusterConfigError as exc:
-            raise ConfigErrors([Problem("", 0, "leader_election", str(exc))]) from exc
+        return self.clusters.state(secret.namespace, secret.name)
 
     async def close(self) -> None:
         """Let go of every connection to a cluster."""
-        if self._leases is not None:
-            await self._leases.close()
-        if self.realms is not None:
-            await self.realms.close()
-
-    def _home(self) -> Cluster:
-        """The cluster that we run in."""
-        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
-        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
-
-        try:
-            return self._reached().cluster(ClusterConfig())
-        except ClusterConfigError as exc:
-            raise ConfigErrors([Problem("", 0, "state", str(exc))]) from exc
+        await self.clusters.close()
 
     def reach_all(self, config: Config) -> None:
         """Read what it takes to ask each cluster; `ConfigErrors` for what cannot be asked."""
         for login in config.logins:
             self.outputs(login, {})
-
-    def insecure(self) -> list[str]:
-        """What is to be said aloud of clusters that are asked without looking whom."""
-        return [
-            f"the certificate of {server} is not looked at (insecure-skip-tls-verify): whoever is"
-            " on the way reads the credentials"
-            for server in (self.realms.insecure if self.realms else ())
-        ]
-
-    def cluster_of(self, config: Config, place: str) -> Cluster:
-        """The cluster that a Secret of this name is configured for, else the one we run in."""
-        name = place.partition("/")[2]
-        outputs = (output for login in config.logins for output in login.outputs)
-        secrets = [output for output in outputs if isinstance(output, KubernetesSecret)]
-        for output in sorted(secrets, key=lambda output: output.secret != name):
-            return self._reached().cluster(_where(output))
-        return self._home()
 
     def electing(
         self,
@@ -153,10 +103,8 @@ class Edge:
                 duration=said.duration, renew_deadline=said.renew_deadline, retry=said.retry
             ),
         )
-        # A client of its own: what holds up writes must cost no leader its Lease.
-        self._leases = self._connected()
         return Electing(
-            self._leases,
+            self.clusters.leases(),
             candidacy,
             clock=self.clock,
             random=self.random,
@@ -199,7 +147,7 @@ class Edge:
     def follow(self, before: Config, config: Config, served: Served) -> None:
         """Serve what this configuration names, in its order, and let go of the rest."""
         self.rank(config)
-        self.serve(config, served)
+        self.clusters.serve(config, served)
         # A login of another source has another registry, and nothing to keep from others here.
         sources = {source_fingerprint(one) for one in before.logins}
         self.writers.forget_all_but(
@@ -248,7 +196,7 @@ class Edge:
             case DockerConfig() | ContainersAuth():
                 return self._file(login, output)
             case KubernetesSecret():
-                return self._secret(login, output, served)
+                return self.clusters.output(login, output, served)
             case _:
                 assert_never(output)
 
@@ -262,35 +210,6 @@ class Edge:
             writers=self.writers,
             workers=self.workers,
         )
-
-    def _secret(self, login: Login, output: KubernetesSecret, served: Served) -> Output:
-        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
-
-        try:
-            return self._reached().output(_secret(login, output, served))
-        except ClusterConfigError as exc:
-            key = f"outputs of {login.name}: {output.name}: cluster"
-            raise ConfigErrors([Problem("", 0, key, str(exc))]) from exc
-
-    def _reached(self) -> Realms:
-        # Who delivers into files only does without.
-        from lightkeeper.adapters.kubernetes.clusters import Clusters  # noqa: PLC0415
-        from lightkeeper.adapters.kubernetes.realms import Realms  # noqa: PLC0415
-
-        if self.realms is None:
-            clusters = Clusters(os.environ, self.clock, self.random)
-            self.realms = Realms(clusters, self._ranks)
-        return self.realms
-
-    def serve(self, config: Config, served: Served) -> None:
-        """Watch for the namespaces that this configuration asks for, and for no others."""
-        if self.realms is not None:
-            self.realms.serve(
-                _secret(login, output, served)
-                for login in config.logins
-                for output in login.outputs
-                if isinstance(output, KubernetesSecret)
-            )
 
 
 class Sources:
@@ -329,39 +248,6 @@ class Sources:
             endpoint_url=login.endpoint_url,
         )
         return LightsailIssuer(source, self._callers, self._clock)
-
-
-def _where(output: KubernetesSecret) -> ClusterConfig:
-    from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
-
-    kubeconfig = output.cluster.kubeconfig
-    return ClusterConfig(
-        kubeconfig=str(kubeconfig) if kubeconfig else None, context=output.cluster.context
-    )
-
-
-def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSecret:
-    from lightkeeper.adapters.kubernetes.manifest import SecretOptions  # noqa: PLC0415
-    from lightkeeper.adapters.kubernetes.realms import ServedSecret  # noqa: PLC0415
-    from lightkeeper.core.namespaces import Choice  # noqa: PLC0415
-
-    name = OutputName(output.name)
-    places = served.get(LoginName(login.name), ())
-    return ServedSecret(
-        login=LoginName(login.name),
-        name=name,
-        where=_where(output),
-        choice=Choice.of(output.namespaces, output.namespace_selector, output.exclude),
-        options=SecretOptions(
-            name=output.secret,
-            is_shared=output.merge,
-            labels=output.labels,
-            annotations=output.annotations,
-        ),
-        replaces_foreign=output.if_foreign == "replace",
-        is_pruned=output.prune,
-        known=frozenset(place.name.partition("/")[0] for place in places if place.output == name),
-    )
 
 
 def file_options(output: FileOutput) -> FileOptions:

@@ -65,10 +65,10 @@ async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable
         for name, one in saved.items()
     }
     edge.reach_all(config)
-    edge.serve(config, served)
+    edge.clusters.serve(config, served)
     try:
-        if edge.realms is not None:
-            await edge.realms.list()
+        if edge.clusters.realms is not None:
+            await edge.clusters.realms.list()
         states = []
         for login, state in zip(config.logins, _begun(config, edge, saved), strict=True):
             outputs = edge.outputs(login, served)

@@ -1,0 +1,156 @@
+"""The clusters that are asked: of state, of a Lease, of Secrets; reached when somebody asks first.
+
+Who delivers into files only imports nothing of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias
+
+from lightkeeper.config.model import Config, KubernetesSecret, Login
+from lightkeeper.config.problem import ConfigErrors, Problem
+from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.owning import Ranks
+from lightkeeper.ports import Clock, Output
+
+if TYPE_CHECKING:
+    from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
+    from lightkeeper.adapters.kubernetes.state_secret import StateSecret
+    from lightkeeper.cluster import Cluster, ClusterConfig
+
+
+Served: TypeAlias = Mapping[LoginName, Collection[Place]]
+"""Where each login delivers to, or did."""
+
+
+class Reach:
+    """The clusters of a process. `ConfigErrors` for one that cannot be asked as configured."""
+
+    def __init__(self, clock: Clock, random: Random, ranks: Ranks) -> None:
+        self.realms: Realms | None = None
+        """Those that are delivered into, or keep our state; None if none is asked."""
+        self._clock = clock
+        self._random = random
+        self._ranks = ranks
+        self._leases: Cluster | None = None
+
+    def state(self, namespace: str, name: str) -> StateSecret:
+        """The state in a Secret of the cluster that we run in."""
+        from lightkeeper.adapters.kubernetes.state_secret import StateSecret  # noqa: PLC0415
+
+        return StateSecret(self.home(), namespace, name)
+
+    def home(self) -> Cluster:
+        """The cluster that we run in."""
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+
+        try:
+            return self._reached().cluster(ClusterConfig())
+        except ClusterConfigError as exc:
+            raise ConfigErrors([Problem("", 0, "state", str(exc))]) from exc
+
+    def leases(self) -> Cluster:
+        """The same by a client of its own: what holds up writes must cost no leader its Lease."""
+        from lightkeeper.adapters.kubernetes.clusters import connect  # noqa: PLC0415
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+
+        try:
+            self._leases = connect(
+                ClusterConfig(), os.environ, self._clock, self._random, per_second=None
+            )
+        except ClusterConfigError as exc:
+            raise ConfigErrors([Problem("", 0, "leader_election", str(exc))]) from exc
+        return self._leases
+
+    def cluster_of(self, config: Config, place: str) -> Cluster:
+        """The cluster that a Secret of this name is configured for, else the one we run in."""
+        name = place.partition("/")[2]
+        secrets = [output for _, output in _secrets(config)]
+        for output in sorted(secrets, key=lambda output: output.secret != name):
+            return self._reached().cluster(_where(output))
+        return self.home()
+
+    def insecure(self) -> list[str]:
+        """What is to be said aloud of clusters that are asked without looking whom."""
+        return [
+            f"the certificate of {server} is not looked at (insecure-skip-tls-verify): whoever is"
+            " on the way reads the credentials"
+            for server in (self.realms.insecure if self.realms else ())
+        ]
+
+    def output(self, login: Login, output: KubernetesSecret, served: Served) -> Output:
+        """The output; `served` is where each login delivered to before."""
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+
+        try:
+            return self._reached().output(_secret(login, output, served))
+        except ClusterConfigError as exc:
+            key = f"outputs of {login.name}: {output.name}: cluster"
+            raise ConfigErrors([Problem("", 0, key, str(exc))]) from exc
+
+    def serve(self, config: Config, served: Served) -> None:
+        """Watch for the namespaces that this configuration asks for, and for no others."""
+        if self.realms is not None:
+            self.realms.serve(_secret(*each, served) for each in _secrets(config))
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        if self._leases is not None:
+            await self._leases.close()
+        if self.realms is not None:
+            await self.realms.close()
+
+    def _reached(self) -> Realms:
+        from lightkeeper.adapters.kubernetes.clusters import Clusters  # noqa: PLC0415
+        from lightkeeper.adapters.kubernetes.realms import Realms  # noqa: PLC0415
+
+        if self.realms is None:
+            clusters = Clusters(os.environ, self._clock, self._random)
+            self.realms = Realms(clusters, self._ranks)
+        return self.realms
+
+
+def _secrets(config: Config) -> Iterator[tuple[Login, KubernetesSecret]]:
+    """Every output of Secrets, with its login."""
+    for login in config.logins:
+        for output in login.outputs:
+            if isinstance(output, KubernetesSecret):
+                yield login, output
+
+
+def _where(output: KubernetesSecret) -> ClusterConfig:
+    from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+
+    kubeconfig = output.cluster.kubeconfig
+    return ClusterConfig(
+        kubeconfig=str(kubeconfig) if kubeconfig else None, context=output.cluster.context
+    )
+
+
+def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSecret:
+    from lightkeeper.adapters.kubernetes.manifest import SecretOptions  # noqa: PLC0415
+    from lightkeeper.adapters.kubernetes.realms import ServedSecret  # noqa: PLC0415
+    from lightkeeper.core.namespaces import Choice  # noqa: PLC0415
+
+    name = OutputName(output.name)
+    places = served.get(LoginName(login.name), ())
+    return ServedSecret(
+        login=LoginName(login.name),
+        name=name,
+        where=_where(output),
+        choice=Choice.of(output.namespaces, output.namespace_selector, output.exclude),
+        options=SecretOptions(
+            name=output.secret,
+            is_shared=output.merge,
+            labels=output.labels,
+            annotations=output.annotations,
+        ),
+        replaces_foreign=output.if_foreign == "replace",
+        is_pruned=output.prune,
+        known=frozenset(place.name.partition("/")[0] for place in places if place.output == name),
+    )
