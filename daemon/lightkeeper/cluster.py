@@ -43,12 +43,6 @@ class Stale(Struct, frozen=True):
     """Nothing was written: the object is another than the one that `version` names."""
 
 
-class Managed(Struct, frozen=True):
-    """Nothing was written: other field managers own what would change."""
-
-    managers: tuple[str, ...]
-
-
 class NamespaceSeen(Struct, frozen=True, kw_only=True):
     """A namespace that is there."""
 
@@ -90,13 +84,14 @@ class Cluster(Protocol):
         ...
 
     async def apply_secret(
-        self, namespace: str, manifest: Mapping[str, object], *, force: bool, dry_run: bool = False
-    ) -> SecretSeen | Stale | Managed | Failed:
-        """Server-side apply, as field manager `lightkeeper`.
+        self, namespace: str, manifest: Mapping[str, object], version: str, *, dry_run: bool = False
+    ) -> SecretSeen | Stale | Failed:
+        """Server-side apply, as field manager `lightkeeper`; what others own is taken over.
 
-        `manifest` is the whole of what we manage in it. With `metadata.resourceVersion` it is
-        applied to that version only; with `force` what others own is taken over. `dry_run` proves
-        that it could be done, and writes nothing.
+        `manifest` is the whole of what we manage in it. It is applied to that version of the Secret
+        or to none; an empty one is that of a Secret which is not there. One that was deleted since
+        is made anew, whatever its version was. `dry_run` proves that it could be done, and writes
+        nothing.
         """
         ...
 

@@ -81,10 +81,8 @@ class Stage(Protocol):
         """Let it go."""
         ...
 
-    def apply(
-        self, namespace: str, applied: Mapping[str, object], manager: str, *, force: bool = False
-    ) -> None:
-        """Another field manager applies a Secret."""
+    def apply(self, namespace: str, applied: Mapping[str, object], manager: str) -> None:
+        """Another field manager applies a Secret, by force."""
         ...
 
     def edit(self, namespace: str, changes: Mapping[Field, Value | None], manager: str) -> None:
@@ -133,10 +131,8 @@ class Simulated:
     def finish_namespace(self, name: str) -> None:
         self.server.finish_namespace(name)
 
-    def apply(
-        self, namespace: str, applied: Mapping[str, object], manager: str, *, force: bool = False
-    ) -> None:
-        self.server.apply_secret(namespace, applied, manager, force=force)
+    def apply(self, namespace: str, applied: Mapping[str, object], manager: str) -> None:
+        self.server.apply_secret(namespace, applied, manager)
 
     def edit(self, namespace: str, changes: Mapping[Field, Value | None], manager: str) -> None:
         self.server.edit_secret(namespace, NAME, changes, manager)
@@ -190,10 +186,8 @@ class Real:
     def finish_namespace(self, name: str) -> None:
         self.server.finish_namespace(name)
 
-    def apply(
-        self, namespace: str, applied: Mapping[str, object], manager: str, *, force: bool = False
-    ) -> None:
-        path = f"{_secret(namespace)}?fieldManager={manager}&force={str(force).lower()}"
+    def apply(self, namespace: str, applied: Mapping[str, object], manager: str) -> None:
+        path = f"{_secret(namespace)}?fieldManager={manager}&force=true"
         whole = {"apiVersion": "v1", "kind": "Secret", **applied}
         self.server.done("PATCH", path, whole, kind=APPLY)
 

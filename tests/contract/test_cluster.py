@@ -12,7 +12,6 @@ import pytest
 from lightkeeper.cluster import (
     Cluster,
     LeaseSeen,
-    Managed,
     SecretSeen,
     Stale,
 )
@@ -49,20 +48,27 @@ class Secrets:
     namespace: str
 
     async def apply(
-        self, data: bytes = FIRST, *, force: bool = False, **metadata: object
-    ) -> SecretSeen | Stale | Managed | Failed:
+        self, data: bytes = FIRST, *, version: str | None = None, **metadata: object
+    ) -> SecretSeen | Stale | Failed:
+        """To the version that is there, or to the one that is named."""
         applied = manifest({KEY: data}, metadata)
-        return await self.cluster.apply_secret(self.namespace, applied, force=force)
+        version = await self.version() if version is None else version
+        return await self.cluster.apply_secret(self.namespace, applied, version)
 
-    async def send(self, applied: dict[str, object]) -> SecretSeen | Stale | Managed | Failed:
-        return await self.cluster.apply_secret(self.namespace, applied, force=True)
+    async def send(self, applied: dict[str, object]) -> SecretSeen | Stale | Failed:
+        return await self.cluster.apply_secret(self.namespace, applied, await self.version())
 
     async def applied(
-        self, data: bytes = FIRST, *, force: bool = False, **metadata: object
+        self, data: bytes = FIRST, *, version: str | None = None, **metadata: object
     ) -> SecretSeen:
-        seen = await self.apply(data, force=force, **metadata)
+        seen = await self.apply(data, version=version, **metadata)
         assert isinstance(seen, SecretSeen), seen
         return seen
+
+    async def version(self) -> str:
+        """Empty if there is none."""
+        seen = await self.cluster.read_secret(self.namespace, NAME)
+        return seen.version if isinstance(seen, SecretSeen) else ""
 
     async def read(self) -> SecretSeen:
         seen = await self.cluster.read_secret(self.namespace, NAME)
@@ -137,37 +143,20 @@ async def test_whoever_changed_it_last_is_told(secrets: Secrets) -> None:
     secrets.stage.edit(secrets.namespace, {("data", KEY): THIRD}, "zoe")
 
     assert (await secrets.read()).managers == {KEY: "zoe"}
-    assert await secrets.apply() == Managed(("zoe",))
 
 
 @pytest.mark.parametrize("way", ["edit", "apply"])
-async def test_what_others_changed_is_overwritten_by_force_alone(
-    secrets: Secrets, way: str
-) -> None:
+async def test_what_others_changed_is_taken_over(secrets: Secrets, way: str) -> None:
     await secrets.applied()
     if way == "edit":
         secrets.stage.edit(secrets.namespace, {("data", KEY): SECOND}, "somebody")
     else:
         applied = manifest({KEY: SECOND})
-        secrets.stage.apply(secrets.namespace, applied, "somebody", force=True)
+        secrets.stage.apply(secrets.namespace, applied, "somebody")
 
-    theirs = await secrets.read()
-    assert theirs.managers == {KEY: "somebody"}
-    assert await secrets.apply(THIRD) == Managed(("somebody",))
-    assert (await secrets.read()).version == theirs.version
-
-    ours = await secrets.applied(THIRD, force=True)
+    assert (await secrets.read()).managers == {KEY: "somebody"}
+    ours = await secrets.applied(THIRD)
     assert (ours.data, ours.managers) == ({KEY: THIRD}, {})
-
-
-async def test_all_who_stand_against_a_change_are_named(secrets: Secrets) -> None:
-    await secrets.applied(labels={"shared": "ours"})
-    secrets.stage.edit(secrets.namespace, {("labels", "shared"): "theirs"}, "zoe")
-    secrets.stage.edit(secrets.namespace, {("data", KEY): SECOND}, "adam")
-
-    refused = await secrets.apply(THIRD, labels={"shared": "ours"})
-
-    assert refused == Managed(("adam", "zoe"))
 
 
 async def test_who_applies_the_same_owns_it_too(secrets: Secrets) -> None:
@@ -175,7 +164,7 @@ async def test_who_applies_the_same_owns_it_too(secrets: Secrets) -> None:
     secrets.stage.apply(secrets.namespace, manifest(), "somebody")
 
     assert (await secrets.applied()).managers == {KEY: "somebody"}
-    assert await secrets.apply(SECOND) == Managed(("somebody",))
+    assert (await secrets.applied(SECOND)).managers == {}
 
 
 async def test_an_edit_that_changes_nothing_takes_nothing_over(secrets: Secrets) -> None:
@@ -193,31 +182,29 @@ async def test_what_others_removed_is_put_back_unasked(secrets: Secrets) -> None
     assert (await secrets.applied(labels={"ours": "1"})).labels == {"ours": "1"}
 
 
-@pytest.mark.parametrize("force", [False, True])
-async def test_a_version_that_is_past_is_written_over_by_nobody(
-    secrets: Secrets, *, force: bool
-) -> None:
+async def test_a_version_that_is_past_is_written_over_by_nobody(secrets: Secrets) -> None:
     first = await secrets.applied()
     second = await secrets.applied(SECOND)
 
-    assert await secrets.apply(FIRST, force=force, resourceVersion=first.version) == Stale()
-    assert await secrets.apply(SECOND, force=force, resourceVersion=first.version) == Stale()
+    assert await secrets.apply(FIRST, version=first.version) == Stale()
+    assert await secrets.apply(SECOND, version=first.version) == Stale()
     assert (await secrets.read()).version == second.version
-    assert (await secrets.applied(FIRST, resourceVersion=second.version)).data == {KEY: FIRST}
+    assert (await secrets.applied(FIRST, version=second.version)).data == {KEY: FIRST}
 
 
-async def test_others_who_manage_it_are_told_before_a_past_version_is(secrets: Secrets) -> None:
-    first = await secrets.applied()
-    secrets.stage.edit(secrets.namespace, {("data", KEY): SECOND}, "somebody")
+async def test_whoever_saw_none_writes_over_none_that_was_made_since(secrets: Secrets) -> None:
+    first = await secrets.applied(version="")
 
-    assert await secrets.apply(THIRD, resourceVersion=first.version) == Managed(("somebody",))
+    assert await secrets.apply(SECOND, version="") == Stale()
+    assert await secrets.apply(FIRST, version="") == Stale()
+    assert (await secrets.read()).version == first.version
 
 
 async def test_a_version_is_no_guard_against_making_it_again(secrets: Secrets) -> None:
     first = await secrets.applied()
     secrets.stage.delete_secret(secrets.namespace)
 
-    assert (await secrets.applied(resourceVersion=first.version)).uid != first.uid
+    assert (await secrets.applied(version=first.version)).uid != first.uid
 
 
 async def test_a_uid_is_a_guard_against_making_it_again(secrets: Secrets) -> None:
@@ -227,7 +214,7 @@ async def test_a_uid_is_a_guard_against_making_it_again(secrets: Secrets) -> Non
 
     assert await secrets.apply(uid=first.uid) == Stale()
     await secrets.applied()
-    assert await secrets.apply(SECOND, uid=first.uid, force=True) == Stale()
+    assert await secrets.apply(SECOND, uid=first.uid) == Stale()
 
 
 async def test_a_type_cannot_be_changed(secrets: Secrets) -> None:
@@ -243,7 +230,7 @@ async def test_what_is_immutable_keeps_its_data_and_takes_labels(secrets: Secret
     await secrets.applied()
     secrets.stage.edit(secrets.namespace, {IMMUTABLE: True}, "somebody")
 
-    refused = await secrets.apply(SECOND, force=True)
+    refused = await secrets.apply(SECOND)
 
     assert isinstance(refused, Failed)
     assert refused.reason is Reason.IMMUTABLE
@@ -287,9 +274,7 @@ async def test_any_object_of_json_is_taken_up_to_a_mebibyte(
 
 async def test_a_namespace_that_is_missing_holds_nothing(secrets: Secrets) -> None:
     for dry_run in (False, True):
-        refused = await secrets.cluster.apply_secret(
-            "nowhere", manifest(), force=False, dry_run=dry_run
-        )
+        refused = await secrets.cluster.apply_secret("nowhere", manifest(), "", dry_run=dry_run)
         assert isinstance(refused, Failed)
         assert refused.reason is Reason.NAMESPACE_MISSING
 
@@ -309,20 +294,18 @@ async def test_a_namespace_that_ends_takes_changes_and_nothing_new(secrets: Secr
 
 
 async def test_a_dry_run_proves_and_writes_nothing(secrets: Secrets) -> None:
-    async def tried(**metadata: object) -> SecretSeen | Stale | Managed | Failed:
-        applied = manifest({KEY: SECOND}, metadata)
-        return await secrets.cluster.apply_secret(
-            secrets.namespace, applied, force=False, dry_run=True
-        )
+    async def tried(version: str) -> SecretSeen | Stale | Failed:
+        applied = manifest({KEY: SECOND})
+        return await secrets.cluster.apply_secret(secrets.namespace, applied, version, dry_run=True)
 
-    new = await tried()
+    new = await tried("")
     assert isinstance(new, SecretSeen)
     assert new.data == {KEY: SECOND}
     assert await secrets.cluster.read_secret(secrets.namespace, NAME) is None
 
     first = await secrets.applied()
-    assert isinstance(await tried(), SecretSeen)
-    assert await tried(resourceVersion="1") == Stale()
+    assert isinstance(await tried(first.version), SecretSeen)
+    assert await tried("") == Stale()
     assert (await secrets.read()).version == first.version
     assert (await secrets.read()).data == {KEY: FIRST}
 
@@ -364,7 +347,7 @@ async def test_the_rights_that_an_apply_needs(secrets: Secrets, name: str) -> No
 
     async def may(data: bytes, *, dry_run: bool) -> bool:
         done = await cluster.apply_secret(
-            secrets.namespace, manifest({KEY: data}), force=True, dry_run=dry_run
+            secrets.namespace, manifest({KEY: data}), await secrets.version(), dry_run=dry_run
         )
         if isinstance(done, Failed):
             assert done.reason is Reason.ACCESS_DENIED
@@ -384,7 +367,7 @@ async def test_whoever_may_only_apply_reads_and_deletes_nothing(secrets: Secrets
 
     read = await cluster.read_secret(secrets.namespace, NAME)
     deleted = await cluster.delete_secret(secrets.namespace, NAME, "uid")
-    applied = await cluster.apply_secret("nowhere", manifest(), force=False)
+    applied = await cluster.apply_secret("nowhere", manifest(), "")
 
     assert isinstance(read, Failed)
     assert isinstance(deleted, Failed)
@@ -399,8 +382,8 @@ async def test_a_right_in_one_namespace_is_none_in_another(secrets: Secrets) -> 
     right = Right(verbs=("create", "patch"), resource="secrets", namespace=there)
     cluster = secrets.stage.connect(right)
 
-    allowed = await cluster.apply_secret(there, manifest(), force=False)
-    refused = await cluster.apply_secret(secrets.namespace, manifest(), force=False)
+    allowed = await cluster.apply_secret(there, manifest(), "")
+    refused = await cluster.apply_secret(secrets.namespace, manifest(), "")
 
     assert isinstance(allowed, SecretSeen)
     assert isinstance(refused, Failed)
@@ -417,7 +400,7 @@ async def test_a_token_that_ended_and_a_server_that_is_away_fail_every_call(
     async with aclosing(cluster.watch_namespaces("")) as watch:  # type: ignore[type-var]
         outcomes = [
             await cluster.read_secret("default", NAME),
-            await cluster.apply_secret("default", manifest(), force=False),
+            await cluster.apply_secret("default", manifest(), ""),
             await cluster.delete_secret("default", NAME, "uid"),
             await cluster.read_lease("default", "it"),
             await cluster.write_lease("default", "it", LEASE),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lightkeeper.adapters.kubernetes.state_secret import StateSecret
-from lightkeeper.cluster import Managed, SecretSeen, Stale
+from lightkeeper.cluster import SecretSeen, Stale
 from lightkeeper.core.saved import put_down
 from lightkeeper.ports import Failed
 from tests.core.making import HOUR, NOON, at, holding
@@ -42,9 +42,9 @@ class Asked(FakeCluster):
         return seen(self._real.done("GET", self._path))
 
     async def apply_secret(
-        self, namespace: str, manifest: Mapping[str, object], *, force: bool, dry_run: bool = False
-    ) -> SecretSeen | Stale | Managed | Failed:
-        query = f"?fieldManager=lightkeeper&force={str(force).lower()}"
+        self, namespace: str, manifest: Mapping[str, object], version: str, *, dry_run: bool = False
+    ) -> SecretSeen | Stale | Failed:
+        query = "?fieldManager=lightkeeper&force=true"
         return seen(self._real.done("PATCH", self._path + query, manifest, kind=APPLY))
 
 

@@ -1,7 +1,7 @@
 """Server-side apply of a Secret: which field manager owns what, and what a write makes of it.
 
 Fields are a flat table, from the path of a leaf to its value. Pure: an object goes in and another
-comes out, or the field managers that stand against it.
+comes out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from lightkeeper.cluster import Managed, SecretSeen
+from lightkeeper.cluster import SecretSeen
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 
@@ -103,19 +103,14 @@ def fields_of(manifest: Mapping[str, object]) -> dict[Path, Value] | Failed:
     return fields
 
 
-def applied(
-    old: Stored, fields: Mapping[Path, Value], manager: str, *, force: bool
-) -> Stored | Managed:
-    """`old` with these fields as all that `manager` applies; uid and version stay.
+def applied(old: Stored, fields: Mapping[Path, Value], manager: str) -> Stored:
+    """`old` with these fields as all that `manager` applies by force; uid and version stay.
 
     What it applied before and leaves out now goes, unless somebody else owns it too.
     """
     ours = (manager, "Apply")
     theirs = {owner: paths for owner, paths in old.owned.items() if owner != ours}
     changed = frozenset(path for path in fields if old.fields.get(path) != fields[path])
-    against = {owner[0] for owner, paths in theirs.items() if paths & changed}
-    if against and not force:
-        return Managed(tuple(sorted(against)))
     dropped = old.owned.get(ours, frozenset()) - fields.keys() - _all_of(theirs.values())
     kept = {path: value for path, value in old.fields.items() if path not in dropped}
     return Stored(

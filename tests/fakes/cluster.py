@@ -20,7 +20,6 @@ from msgspec.structs import replace as with_changes
 from lightkeeper.cluster import (
     LeaseSeen,
     Listed,
-    Managed,
     NamespaceGone,
     NamespaceSeen,
     SecretSeen,
@@ -182,10 +181,10 @@ class FakeApiServer:
         self.keep((namespace, name), old, edited(old, changes, manager))
 
     def apply_secret(
-        self, namespace: str, manifest: Mapping[str, object], manager: str, *, force: bool = False
-    ) -> SecretSeen | Stale | Managed | Failed:
+        self, namespace: str, manifest: Mapping[str, object], manager: str
+    ) -> SecretSeen | Stale | Failed:
         """Somebody else applies it."""
-        return self.applied(namespace, manifest, manager, force=force)
+        return self.applied(namespace, manifest, manager)
 
     def delete_secret(self, namespace: str, name: str) -> None:
         """Somebody else deletes it."""
@@ -207,12 +206,12 @@ class FakeApiServer:
         namespace: str,
         manifest: Mapping[str, object],
         manager: str,
+        version: str | None = None,
         *,
-        force: bool,
         dry_run: bool = False,
         may_create: bool = True,
-    ) -> SecretSeen | Stale | Managed | Failed:
-        """Server-side apply, each check in the server's order."""
+    ) -> SecretSeen | Stale | Failed:
+        """Server-side apply, each check in the server's order; `version` as our client takes it."""
         metadata = manifest["metadata"]
         assert isinstance(metadata, Mapping)
         key = (namespace, str(metadata["name"]))
@@ -222,11 +221,9 @@ class FakeApiServer:
         fields = fields_of(manifest)
         if isinstance(fields, Failed):
             return fields
-        new = applied(old or NOTHING, fields, manager, force=force)
-        if isinstance(new, Managed):
-            return new
+        new = applied(old or NOTHING, fields, manager)
         # A version that is named holds nobody off from a Secret that is not there.
-        if old is not None and metadata.get("resourceVersion", old.version) != old.version:
+        if old is not None and version not in {None, old.version}:
             return Stale()
         if metadata.get("uid", new.uid) != new.uid:
             return Stale()
@@ -281,19 +278,19 @@ class FakeCluster:
         return await self._call("get", "secrets", (namespace, name), work)
 
     async def apply_secret(
-        self, namespace: str, manifest: Mapping[str, object], *, force: bool, dry_run: bool = False
-    ) -> SecretSeen | Stale | Managed | Failed:
+        self, namespace: str, manifest: Mapping[str, object], version: str, *, dry_run: bool = False
+    ) -> SecretSeen | Stale | Failed:
         metadata = manifest["metadata"]
         assert isinstance(metadata, Mapping)
         assert "stringData" not in manifest, "its owner is not known as that of data"
         key = (namespace, str(metadata["name"]))
 
-        def work() -> SecretSeen | Stale | Managed | Failed:
+        def work() -> SecretSeen | Stale | Failed:
             return self.server.applied(
                 namespace,
                 manifest,
                 OURS[0],
-                force=force,
+                version,
                 dry_run=dry_run,
                 may_create=self._may("create", "secrets", key),
             )

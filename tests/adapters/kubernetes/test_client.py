@@ -96,16 +96,15 @@ async def test_an_empty_secret_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("force", "dry_run", "query"),
+    ("version", "dry_run", "query"),
     [
-        (False, False, "fieldManager=lightkeeper"),
-        (True, False, "force=true&fieldManager=lightkeeper"),
-        (True, True, "force=true&fieldManager=lightkeeper&dryRun=All"),
+        ("", False, "force=true&fieldManager=lightkeeper"),
+        ("7", True, "force=true&fieldManager=lightkeeper&dryRun=All"),
     ],
 )
-async def test_a_secret_is_applied(force: bool, dry_run: bool, query: str) -> None:  # noqa: FBT001
+async def test_a_secret_is_applied(version: str, dry_run: bool, query: str) -> None:  # noqa: FBT001
     async with talking(Reply(status=201, body=SECRET)) as (api, cluster):
-        found = await cluster.apply_secret("ci", MANIFEST, force=force, dry_run=dry_run)
+        found = await cluster.apply_secret("ci", MANIFEST, version, dry_run=dry_run)
 
     assert isinstance(found, SecretSeen)
     (asked,) = api.asked
@@ -114,7 +113,9 @@ async def test_a_secret_is_applied(force: bool, dry_run: bool, query: str) -> No
         f"/api/v1/namespaces/ci/secrets/login?{query}",
     )
     assert asked.headers["content-type"] == "application/apply-patch+yaml"
-    assert json.loads(asked.body) == {"apiVersion": "v1", "kind": "Secret"} | MANIFEST
+    sent = json.loads(asked.body)
+    assert sent["metadata"].pop("resourceVersion") == (version or "1")
+    assert sent == {"apiVersion": "v1", "kind": "Secret"} | MANIFEST
 
 
 async def test_a_secret_is_deleted_if_it_is_still_that_one() -> None:
@@ -239,7 +240,7 @@ async def test_nothing_that_is_seen_shows_what_is_in_it() -> None:
     causes = [cause("FieldValueInvalid", PASSWORD, "data[.dockerconfigjson]")]
     replies = Reply(body=SECRET), status(422, "Invalid", PASSWORD, causes=causes)
     async with talking(*replies) as (_, cluster):
-        told = [await cluster.apply_secret("ci", MANIFEST, force=False) for _ in replies]
+        told = [await cluster.apply_secret("ci", MANIFEST, "") for _ in replies]
 
     said = "".join(map(repr, [*told, cluster, cluster.access]))
     assert PASSWORD not in said
@@ -257,7 +258,7 @@ async def test_no_library_logs_a_token_or_what_a_secret_holds(
         client_of(access(api.url, bearer=Secret(TOKEN))) as cluster,
     ):
         for _ in range(3):
-            await cluster.apply_secret("ci", MANIFEST, force=False)
+            await cluster.apply_secret("ci", MANIFEST, "")
 
     assert any(one.name.startswith("httpcore2") for one in caplog.records)
     assert TOKEN not in caplog.text

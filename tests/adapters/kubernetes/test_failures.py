@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightkeeper.cluster import Managed, SecretSeen, Stale
+from lightkeeper.cluster import SecretSeen, Stale
 from lightkeeper.core.reasons import DELIVERY, Reason
 from lightkeeper.ports import Failed
 from tests.adapters.kubernetes.api import (
@@ -29,9 +29,9 @@ RBAC = (
 HTML = Reply(status=502, body=b"<html>no</html>", kind="text/html")
 
 
-async def applied(*replies: Reply | Nothing) -> SecretSeen | Stale | Managed | Failed:
+async def applied(*replies: Reply | Nothing) -> SecretSeen | Stale | Failed:
     async with talking(*replies) as (_, cluster):
-        return await cluster.apply_secret("ci", MANIFEST, force=False)
+        return await cluster.apply_secret("ci", MANIFEST, "")
 
 
 ANSWERS = {
@@ -147,18 +147,6 @@ async def test_a_status_is_read_whatever_its_content_type_is_called(
         case _:
             assert isinstance(outcome, Failed)
             assert outcome.detail.startswith(f"the API server answered {code} Any")
-
-
-async def test_a_conflict_of_managers_names_them() -> None:
-    managers = ["kubectl-edit", "helm", "helm"]
-    causes = [
-        cause("FieldManagerConflict", f'conflict with "{one}" using v1', ".data.x")
-        for one in managers
-    ]
-
-    assert await applied(status(409, "Conflict", causes=causes)) == Managed(
-        ("helm", "kubectl-edit")
-    )
 
 
 async def test_a_conflict_of_versions_is_stale() -> None:

@@ -164,6 +164,22 @@ async def test_a_stale_writer_steps_back_from_a_newer_login_that_the_store_knows
     assert scene.auths == {SECOND_ONE.registry: auth_of(SECOND_ONE)}
 
 
+async def test_a_writer_that_saw_no_secret_writes_over_none_that_was_made_since() -> None:
+    """Two replicas: the one that is behind was slow to hear that there was none."""
+    behind, ahead = Scene(), Scene()
+    ahead.cluster.server = behind.server
+    behind.fates["get secrets"] = [Fate(answers=0.05)]
+
+    late, done = await asyncio.gather(
+        behind.output().deliver(CI, a_delivery(if_foreign=IfForeign.ASK)),
+        ahead.output().deliver(CI, a_delivery(SECOND_ONE)),
+    )
+
+    assert isinstance(done, Put)
+    assert isinstance(late, Foreign)
+    assert behind.auths == {SECOND_ONE.registry: auth_of(SECOND_ONE)}
+
+
 @pytest.mark.parametrize("if_foreign", [IfForeign.SPARE, IfForeign.ASK])
 async def test_somebody_elses_secret_is_a_conflict_that_names_its_manager(
     if_foreign: IfForeign,

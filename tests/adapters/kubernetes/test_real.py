@@ -55,9 +55,9 @@ async def test_a_token_that_is_renewed_in_its_file(
     access = access_to(ClusterConfig(kubeconfig=str(config)), {})
 
     async with client_of(access, clock=HandClock()) as cluster:
-        late = await cluster.apply_secret(account.namespace, manifest(), force=False)
+        late = await cluster.apply_secret(account.namespace, manifest(), "")
         path_of(tmp_path, "token", api_server.token(account))
-        fresh = await cluster.apply_secret(account.namespace, manifest(), force=False)
+        fresh = await cluster.apply_secret(account.namespace, manifest(), "")
 
     assert isinstance(late, Failed)
     assert late.reason is Reason.UNAUTHENTICATED
@@ -87,7 +87,7 @@ async def test_what_an_api_server_cannot_read_is_a_bug_of_ours(api_server: ApiSe
     cluster = admin(api_server)
     broken = manifest() | {"data": {".dockerconfigjson": "!"}}
 
-    outcome = await cluster.apply_secret(api_server.namespace(), broken, force=False)
+    outcome = await cluster.apply_secret(api_server.namespace(), broken, "")
     await cluster.close()
 
     assert isinstance(outcome, Failed)
@@ -137,7 +137,7 @@ async def test_an_api_server_that_comes_back_is_taken_up_again(tmp_path: Path) -
                     names.add(one.name)
                 if "later" in names:
                     break
-        again = await cluster.apply_secret("later", manifest(), force=False)
+        again = await cluster.apply_secret("later", manifest(), "")
         await cluster.close()
 
     assert isinstance(before, Listed)
@@ -160,8 +160,7 @@ async def test_an_overloaded_api_server_is_left_in_peace(tmp_path: Path) -> None
             refused: list[Failed] = []
             while not refused:
                 calls = (
-                    cluster.apply_secret("default", manifest(f'{{"a":{n}}}'), force=False)
-                    for n in range(8)
+                    cluster.apply_secret("default", manifest(f'{{"a":{n}}}'), "") for n in range(8)
                 )
                 refused = [one for one in await asyncio.gather(*calls) if isinstance(one, Failed)]
             waiting = asyncio.timeout(0.2)

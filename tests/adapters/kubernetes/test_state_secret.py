@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -101,6 +102,15 @@ async def test_two_replicas_lose_nothing_of_one_another() -> None:
 
     await one.save(saved(holding()))
     await two.save(saved(holding(), OTHER))
+
+    assert set(await loaded(scene.store())) == {LOGIN, OTHER}
+
+
+async def test_two_that_saw_no_secret_lose_nothing_of_one_another() -> None:
+    scene = Scene()
+    one, two = scene.store(), scene.store()
+
+    await asyncio.gather(one.save(saved(holding())), two.save(saved(holding(), OTHER)))
 
     assert set(await loaded(scene.store())) == {LOGIN, OTHER}
 

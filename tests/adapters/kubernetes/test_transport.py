@@ -42,7 +42,7 @@ async def test_a_request_says_who_we_are_and_takes_no_encoding() -> None:
 
 async def test_no_answer_ends_in_a_time_out_that_leaves_open_whether_it_was_done() -> None:
     async with talking(Nothing(), deadline_seconds=0.2) as (api, cluster):
-        outcome = await cluster.apply_secret("ci", MANIFEST, force=False)
+        outcome = await cluster.apply_secret("ci", MANIFEST, "")
 
     assert outcome == Failed(
         reason=Reason.TIMEOUT,
@@ -184,17 +184,17 @@ async def test_a_call_that_is_given_up_gives_its_turn_back() -> None:
 
 
 async def test_what_others_wait_for_goes_first_and_writers_before_readers() -> None:
-    """A second has twenty turns: once the first ten are taken they come one by one."""
+    """A second has two turns: once the first ten are taken they come one by one."""
 
     def say(asked: Asked) -> Reply:
         return listed("a") if "namespaces?" in asked.target else Reply(body=SECRET)
 
-    async with serving(say) as api, client_of(api.url, per_second=20.0) as cluster:
+    async with serving(say) as api, client_of(api.url, per_second=2.0) as cluster:
         for _ in range(10):
             await cluster.read_secret("ci", "login")
         await asyncio.gather(
             cluster.read_secret("ci", "login"),
-            cluster.apply_secret("ci", MANIFEST, force=False),
+            cluster.apply_secret("ci", MANIFEST, ""),
             cluster.read_lease("ci", "l"),
             first(1, cluster.watch_namespaces("")),
         )

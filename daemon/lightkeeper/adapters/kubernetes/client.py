@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from random import Random
+from typing import Final
 
 import httpx2
 from lightkube.config.kubeconfig import SingleConfig
@@ -35,13 +36,16 @@ from lightkeeper.adapters.kubernetes.trouble import AnsweredError
 from lightkeeper.cluster import (
     LeaseSeen,
     Listed,
-    Managed,
     NamespaceGone,
     NamespaceSeen,
     SecretSeen,
     Stale,
 )
 from lightkeeper.ports import Clock, Failed
+
+_OF_NONE: Final = "1"
+"""A version that no Secret has, the store's own first: an apply without one would write over a
+Secret that was made since it was looked for."""
 
 
 class KubernetesCluster:
@@ -82,20 +86,21 @@ class KubernetesCluster:
             return None if _is_gone(exc, "secrets") else failed(exc)
 
     async def apply_secret(
-        self, namespace: str, manifest: Mapping[str, object], *, force: bool, dry_run: bool = False
-    ) -> SecretSeen | Stale | Managed | Failed:
+        self, namespace: str, manifest: Mapping[str, object], version: str, *, dry_run: bool = False
+    ) -> SecretSeen | Stale | Failed:
         """Server-side apply; what a time-out leaves open is for the caller to read."""
         metadata = manifest["metadata"]
         assert isinstance(metadata, Mapping)  # noqa: S101 - the caller made it
+        metadata = {**metadata, "resourceVersion": version or _OF_NONE}
         try:
             found = await self._client.patch(
                 Secret,
                 metadata["name"],
-                {"apiVersion": "v1", "kind": "Secret", **manifest},
+                {"apiVersion": "v1", "kind": "Secret", **manifest, "metadata": metadata},
                 namespace=namespace,
                 patch_type=PatchType.APPLY,
                 field_manager=FIELD_MANAGER,
-                force=force,
+                force=True,  # the version says what is written over
                 dry_run=dry_run,
             )
             return secret_seen(found)
@@ -142,8 +147,7 @@ class KubernetesCluster:
         except EXPECTED as exc:
             if lease.version and _is_gone(exc, "leases"):
                 return Stale()
-            outcome = unwritten(exc)
-            return Stale() if isinstance(outcome, Managed) else outcome
+            return unwritten(exc)
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -22,13 +22,12 @@ from lightkeeper.adapters.kubernetes.trouble import (
     AnsweredError,
     AnswerTooLargeError,
     CallError,
-    Cause,
     NoAnswerError,
     NoTokenError,
     NotSentError,
     Status,
 )
-from lightkeeper.cluster import Managed, Stale
+from lightkeeper.cluster import Stale
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 
@@ -40,7 +39,6 @@ _MAX_WORDS: Final = 300
 _BY_RBAC: Final = re.compile(r'User "[^"\n]{1,253}" cannot \w+ resource[^\n]*')
 _NOBODY: Final = 'User "system:anonymous"'
 _WEBHOOK: Final = re.compile(r'webhook "[^"\n]{1,253}"')
-_CONFLICT: Final = re.compile(r'conflict with "([^"]*)"')
 _ENDING: Final = "NamespaceTerminating"
 
 _EXCEPTIONS: Final = (
@@ -92,22 +90,13 @@ def _told(exc: Exception) -> str:
     return f"the connection failed: {type(exc).__name__}"
 
 
-def unwritten(exc: Exception) -> Stale | Managed | Failed:
-    """As `failed`, for a write: the two conflicts are answers and no failures."""
+def unwritten(exc: Exception) -> Stale | Failed:
+    """As `failed`, for a write: a conflict is an answer and no failure."""
     if isinstance(exc, AnsweredError):
-        causes = exc.status.causes
-        if exc.code == HTTPStatus.CONFLICT:
-            managers = [_CONFLICT.search(one.message) for one in causes if _is_managed(one)]
-            if managers:
-                return Managed(tuple(sorted({one[1] for one in managers if one})))
-            return Stale()
-        if any(one.field == "metadata.uid" for one in causes):
+        is_other = any(one.field == "metadata.uid" for one in exc.status.causes)
+        if exc.code == HTTPStatus.CONFLICT or is_other:
             return Stale()
     return failed(exc)
-
-
-def _is_managed(cause: Cause) -> bool:
-    return cause.reason == "FieldManagerConflict"
 
 
 def answered(answer: AnsweredError) -> Failed:

@@ -88,15 +88,14 @@ def change(
     except FileFailure as exc:
         return Failed(reason=exc.reason, detail=exc.detail)
     marks = _marks(delivery.login, delivery.credential, options)
-    version = seen.version if seen else ""
-    return _change(namespace, data, _others_marks(seen, options) | marks, options, version)
+    return _change(namespace, data, _others_marks(seen, options) | marks, options)
 
 
-def renewed(namespace: str, version: str, delivery: Delivery, options: SecretOptions) -> Change:
+def renewed(namespace: str, delivery: Delivery, options: SecretOptions) -> Change:
     """The same for a Secret of ours alone that is as we know it, unseen; any other is refused."""
     data = put(parse(None), delivery.credential).data or b""
     marks = _marks(delivery.login, delivery.credential, options)
-    return _change(namespace, data, marks, options, version)
+    return _change(namespace, data, marks, options)
 
 
 def is_of(seen: SecretSeen, login: LoginName) -> bool:
@@ -127,7 +126,7 @@ def withdrawn(
         for key, value in _others_marks(seen, options).items()
         if not key.startswith(f"{login}.")
     }
-    return _change(namespace, data, marks, options, seen.version)
+    return _change(namespace, data, marks, options)
 
 
 def _obstacle(
@@ -161,11 +160,7 @@ def _strangers(document: Document, held: Credential) -> bool:
 
 
 def _change(
-    namespace: str,
-    data: bytes,
-    annotations: Mapping[str, str],
-    options: SecretOptions,
-    version: str,
+    namespace: str, data: bytes, annotations: Mapping[str, str], options: SecretOptions
 ) -> Change:
     metadata: dict[str, Any] = {
         "name": options.name,
@@ -174,8 +169,6 @@ def _change(
         "labels": {**({} if options.is_shared else _OURS), **options.labels},
         "annotations": dict(annotations),
     }
-    if version:
-        metadata["resourceVersion"] = version
     return Change(
         document=data,
         manifest={

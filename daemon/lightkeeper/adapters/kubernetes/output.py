@@ -20,7 +20,7 @@ from lightkeeper.adapters.kubernetes.manifest import (
     renewed,
     withdrawn,
 )
-from lightkeeper.cluster import Cluster, Managed, SecretSeen, Stale
+from lightkeeper.cluster import Cluster, SecretSeen, Stale
 from lightkeeper.core import policy
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import LoginName, OutputName, Place
@@ -127,7 +127,7 @@ class KubernetesSecret:
         """What a delivery comes to; None if somebody else wrote meanwhile."""
         namespace, options = _namespace(place), self._options
         if before := self._versions.get(place.name, ""):
-            wanted: Change | Foreign | Failed = renewed(namespace, before, delivery, options)
+            wanted: Change | Foreign | Failed = renewed(namespace, delivery, options)
         else:
             seen = await self._read(place)
             if isinstance(seen, Failed):
@@ -137,15 +137,12 @@ class KubernetesSecret:
         if not isinstance(wanted, Change):
             return wanted
         self._versions.pop(place.name, None)
-        # Where it is there, its version says what is written over; where not, nobody's is.
-        applied = await self._writers.cluster.apply_secret(
-            namespace, wanted.manifest, force=bool(before)
-        )
+        applied = await self._writers.cluster.apply_secret(namespace, wanted.manifest, before)
         match applied:
             case SecretSeen() if applied.data.get(KEY) == wanted.document:
                 self._know(place, applied)
                 return Put(changed=applied.version != before, notices=frozenset())
-            case SecretSeen() | Stale() | Managed():
+            case SecretSeen() | Stale():
                 return None
             case Failed():
                 return applied
@@ -188,7 +185,7 @@ async def withdraw(
         wanted = withdrawn(seen, namespace, name, login, hosts, ours)
         if not isinstance(wanted, Change):
             return wanted or False
-        applied = await cluster.apply_secret(namespace, wanted.manifest, force=True)
+        applied = await cluster.apply_secret(namespace, wanted.manifest, seen.version)
         if isinstance(applied, Failed):
             return applied
         if isinstance(applied, SecretSeen):

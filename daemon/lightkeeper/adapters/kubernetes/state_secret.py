@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from lightkeeper.cluster import Cluster, Managed, SecretSeen, Stale
+from lightkeeper.cluster import Cluster, SecretSeen, Stale
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
@@ -101,12 +101,10 @@ class StateSecret:
         detail = f"{self.path} was changed by another {_TRIES} times while being written"
         return Failed(reason=Reason.CONTENDED, detail=detail)
 
-    async def _write(self, documents: Mapping[str, bytes]) -> Failed | Stale | Managed | None:
+    async def _write(self, documents: Mapping[str, bytes]) -> Failed | Stale | None:
         before, self._seen = self._seen, None
         # No label: whoever made it, as Helm does, has its own.
         metadata: dict[str, object] = {"name": self._name, "namespace": self._namespace}
-        if before is not None:
-            metadata["resourceVersion"] = before.version
         manifest = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -114,9 +112,8 @@ class StateSecret:
             "type": "Opaque",
             "data": {key: base64.b64encode(data).decode() for key, data in documents.items()},
         }
-        applied = await self._cluster.apply_secret(
-            self._namespace, manifest, force=before is not None
-        )
+        version = before.version if before else ""
+        applied = await self._cluster.apply_secret(self._namespace, manifest, version)
         if not isinstance(applied, SecretSeen):
             return applied
         self._seen = applied
