@@ -83,7 +83,7 @@ class Daemon:
             self._begin,
             edge.electing(self.config, self._elected, partial(self._surprised, "lead")),
         )
-        desk = Desk(self._fleet, ear, edge.clock, self._view_of)
+        desk = Desk(self._fleet, ear, edge.clock, self._view_of, lambda: self._keeping.part.aside)
         self._control = Control(self.config.socket, desk.answer)
         self._watch = InotifyWatch(
             edge.workers,
@@ -111,8 +111,8 @@ class Daemon:
 
     def look(self) -> Callable[[], Report]:
         """How everything stands now, to be made a report of in any thread."""
-        role, waits = self._keeping.role, self._keeping.waits
-        return partial(view_of, self.config, self._fleet.states, self._edge.clock, role, waits)
+        part = self._keeping.part
+        return partial(view_of, self.config, self._fleet.states, self._edge.clock, part)
 
     @property
     def address(self) -> str:
@@ -381,6 +381,8 @@ def _problem(key: str, message: str) -> Problem:
 
 def _sentence(report: Report) -> str:
     """One line for `systemctl status`."""
+    if report.part.aside:
+        return report.part.aside
     count = len(report.logins)
     logins = f"{count} login{'s' if count != 1 else ''}"
     failing = unready(report, every_place=True)

@@ -35,13 +35,16 @@ class Desk:
         ear: Ear,
         clock: Clock,
         view: Callable[[LoginState], Report],
+        aside: Callable[[], str] = lambda: "",
         *,
         patience: timedelta = policy.SETTLE,
     ) -> None:
+        """`aside` tells why no login is kept here; it is empty if they are."""
         self._fleet = fleet
         self._ear = ear
         self._clock = clock
         self._view = view
+        self._aside = aside
         self._patience = patience
 
     async def answer(self, request: Request) -> AsyncIterator[Line]:
@@ -61,12 +64,21 @@ class Desk:
                 yield {"error": "the daemon does not know this request; are both of one version?"}
 
     def _documents(self) -> Iterator[Line]:
-        """The status document of each login, in a line of its own: others have turns in between."""
+        """The status document of each login, in a line of its own: others have turns in between.
+
+        An error where none is kept.
+        """
+        if aside := self._aside():
+            yield {"error": aside}
+            return
         for state in self._fleet.states:
             yield as_document(self._view(state))
 
     async def _renew(self, wanted: object) -> AsyncIterator[Line]:
         """Ask for renewals, tell how long each has to wait, and what comes of it."""
+        if aside := self._aside():
+            yield {"error": aside}
+            return
         states = self._states()
         names = _names(wanted)
         if names is None:
@@ -97,6 +109,9 @@ class Desk:
                     yield came
                 else:
                     gone.append(name)
+        if before and (aside := self._aside()):
+            yield {"error": aside}
+            return
         lost = [f"{name} was taken out of the configuration" for name in gone]
         waited = f"{self._patience.total_seconds():.0f} s"
         lost += [f"{name} has waited for {waited}; look at its status" for name in before]
@@ -106,13 +121,17 @@ class Desk:
     async def _ended(
         self, before: dict[LoginName, LoginState], ends: timedelta
     ) -> dict[LoginName, Line | None]:
-        """What came of some of them, None if they are gone; empty if nothing did in time.
+        """What came of some of them, None if they are gone.
+
+        Empty if nothing did in time, or if they are not kept here any more.
 
         Told by the state and not by a fact: that can be overlooked.
         """
         ended: dict[LoginName, Line | None] = {}
 
         def has_some() -> bool:
+            if self._aside():
+                return True
             states = self._states()
             for name, was in before.items():
                 state = states.get(name)

@@ -27,8 +27,9 @@ from lightkeeper.config.model import (
     source_fingerprint,
 )
 from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.core.part import ALONE, Part
 from lightkeeper.core.policy import Policy
-from lightkeeper.core.report import Report, Role, report
+from lightkeeper.core.report import Report, report
 from lightkeeper.core.saved import Saved
 from lightkeeper.core.state import LoginState
 from lightkeeper.files import Files
@@ -262,14 +263,8 @@ def policy_of(login: Login, config: Config) -> Policy:
     return Policy(renew_at=at, spread=spread, verify=login.verify)
 
 
-def view_of(
-    config: Config,
-    states: list[LoginState],
-    clock: Clock,
-    role: Role = Role.ALONE,
-    waits: str = "",
-) -> Report:
+def view_of(config: Config, states: list[LoginState], clock: Clock, part: Part = ALONE) -> Report:
     """The report on these logins."""
     regions = {login.name: login.region for login in config.logins}
     told = report([(state, regions.get(state.login, "")) for state in states], clock.now())
-    return replace(told, role=role, waits=waits)
+    return replace(told, part=part)

@@ -103,6 +103,16 @@ class Electing:
         return self._seen.record.holder if self._seen else ""
 
     @property
+    def lease(self) -> str:
+        """Which Lease it is, as namespace/name."""
+        return f"{self._candidacy.namespace}/{self._candidacy.name}"
+
+    @property
+    def leader(self) -> str:
+        """Who leads, as far as is known here; empty if nobody is known to."""
+        return self.holder if self.is_leading or self._is_others else ""
+
+    @property
     def _is_others(self) -> bool:
         return self.holder not in ("", self._candidacy.identity)
 

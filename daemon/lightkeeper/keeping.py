@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from lightkeeper.core.facts import LoginName
+from lightkeeper.core.part import Part, Role
 from lightkeeper.core.reasons import STORE
-from lightkeeper.core.report import Role
 from lightkeeper.core.saved import Saved
 from lightkeeper.electing import Electing
 from lightkeeper.fleet import Fleet
@@ -33,36 +33,43 @@ class Keeping:
     ) -> None:
         self.is_open = False
         """Whether the logins are kept here and now."""
-        self.waits = ""
+        self._waits = ""
         """What keeps them from being kept, although they should be."""
-        self.electing = electing
+        self._electing = electing
         self._fleet = fleet
         self._load = load
         self._begin = begin
 
     @property
-    def role(self) -> Role:
-        """What people are told that this process is."""
-        if self.electing is None:
-            return Role.ALONE
-        return Role.LEADER if self.electing.is_leading else Role.STANDBY
+    def part(self) -> Part:
+        """What people are told that this process is, and does."""
+        if self._electing is None:
+            return Part(waits=self._waits)
+        return Part(
+            role=Role.LEADER if self._electing.is_leading else Role.STANDBY,
+            lease=self._electing.lease,
+            leader=self._electing.leader,
+            waits=self._waits,
+        )
 
     async def run(self) -> None:
         """Keep the logins whenever it is for us to; until cancelled."""
-        if self.electing is None:
+        if self._electing is None:
             await self._keep()
         else:
-            await self.electing.run(self._keep)
+            await self._electing.run(self._keep)
 
     async def release(self) -> None:
         """Let another lead; for when the last write is done."""
-        if self.electing is not None:
-            await self.electing.release()
+        if self._electing is not None:
+            await self._electing.release()
 
     async def _keep(self) -> None:
-        self.waits = "the saved state is being read"
-        saved = await self._loaded()
-        self.waits = ""
+        self._waits = "the saved state is being read"
+        try:
+            saved = await self._loaded()
+        finally:
+            self._waits = ""
         self._fleet.open(saved)
         self.is_open = True
         try:
@@ -76,7 +83,9 @@ class Keeping:
         """What was saved; whoever begins without it could call more often than may be."""
         while isinstance(found := await self._load(), Failed):
             advice = STORE[found.reason].advice if found.reason in STORE else ""
-            self.waits = f"the saved state cannot be read, {found.reason}: {found.detail}. {advice}"
+            self._waits = (
+                f"the saved state cannot be read, {found.reason}: {found.detail}. {advice}"
+            )
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE.total_seconds()):
                     await asyncio.Event().wait()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginName
 from lightkeeper.core.notices import NOTICES, Notice
+from lightkeeper.core.part import Part, Role
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report
@@ -244,3 +245,11 @@ def test_a_sentence_says_how_long_the_login_lasts(
 )
 def test_durations_are_said_in_their_two_largest_units(duration: timedelta, expected: str) -> None:
     assert span(duration) == expected
+
+
+def test_where_replicas_elect_a_leader_the_document_tells_who_it_is() -> None:
+    part = Part(role=Role.STANDBY, lease="ci/lease", leader="them")
+    document = as_document(replace(report([], at(NONE)), part=part))
+
+    assert (document["role"], document["leader"]) == ("standby", "them")
+    assert (document["ready"], document["logins"]) == (True, [])

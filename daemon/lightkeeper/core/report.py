@@ -18,6 +18,7 @@ from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, Why
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.notices import Notice, ordered
+from lightkeeper.core.part import ALONE, Part
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import next_renewal
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Failing, Reason
@@ -111,25 +112,13 @@ class LoginReport(Struct, frozen=True, kw_only=True):
         return self.remaining > timedelta(0)
 
 
-@unique
-class Role(StrEnum):
-    """What a process is among those that serve the same logins."""
-
-    ALONE = "alone"
-    LEADER = "leader"
-    STANDBY = "standby"
-    """It keeps nothing, and takes over when the leader is gone."""
-
-
 class Report(Struct, frozen=True, kw_only=True):
     """All logins at one moment."""
 
     at: datetime
     """By the wall clock here."""
     logins: tuple[LoginReport, ...]
-    role: Role = Role.ALONE
-    waits: str = ""
-    """What keeps the logins from being kept; empty if nothing does."""
+    part: Part = ALONE
 
 
 class NotReady(Struct, frozen=True, kw_only=True):
@@ -158,7 +147,7 @@ def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
     """
     waiting = (
         NotReady(login=LoginName(""), output="", place="", reason="pending", sentence=told)
-        for told in [report.waits]
+        for told in [report.part.waits]
         if told
     )
     failing = (one for login in report.logins for one in _unready(login, every_place=every_place))

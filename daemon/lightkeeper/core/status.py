@@ -15,7 +15,6 @@ from lightkeeper.core.report import (
     OutputReport,
     PlaceReport,
     Report,
-    Role,
     Standing,
     advice,
     unready,
@@ -33,8 +32,7 @@ def as_document(report: Report) -> Document:
 def heading(report: Report) -> Document:
     """What the document tells of all logins together."""
     ready = not unready(report, every_place=False)
-    role = {} if report.role is Role.ALONE else {"role": report.role.value}
-    return {"at": instant(report.at), "ready": ready, **role}
+    return {"at": instant(report.at), "ready": ready, **report.part.document()}
 
 
 def login_documents(report: Report) -> Iterator[Document]:

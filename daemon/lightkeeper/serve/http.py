@@ -23,7 +23,7 @@ from aiohttp import hdrs, web
 from msgspec import to_builtins
 
 from lightkeeper.core.credential import is_loopback
-from lightkeeper.core.report import Report, Role, unready
+from lightkeeper.core.report import Report, unready
 from lightkeeper.core.status import heading, login_documents
 
 _CONNECTIONS: Final = 64
@@ -141,8 +141,7 @@ class Web:
         else:
             told = dict.fromkeys((one.login, one.reason) for one in wrong)
             failing = [{"login": login, "reason": reason} for login, reason in told]
-        role = {} if report.role is Role.ALONE else {"role": report.role.value}
-        said = {"ready": not wrong, **role, "failing": failing}
+        said = {"ready": not wrong, **report.part.document(), "failing": failing}
         return _json(said, status=503 if wrong else 200)
 
 

@@ -1,0 +1,175 @@
+"""When the logins are kept, and what a desk answers where they are not: a replica of a pair."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from lightkeeper.cluster import LeaseSeen
+from lightkeeper.core import facts
+from lightkeeper.core.election import ElectionFact, Settings
+from lightkeeper.core.part import Role
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.report import Report, report
+from lightkeeper.core.state import LoginState
+from lightkeeper.desk import Desk
+from lightkeeper.ear import Ear
+from lightkeeper.electing import Candidacy, Electing
+from lightkeeper.fleet import Fleet
+from lightkeeper.keeping import AllSaved, Keeping
+from lightkeeper.ports import Failed
+from lightkeeper.serve.control import Line
+from tests.fakes.cluster import UNREACHABLE, FakeApiServer, FakeCluster, Identity, Right
+from tests.fakes.edge import Edge, turns
+from tests.test_desk import kept
+
+LEASE = ("ci", "lightkeeper")
+RIGHTS = (Right(verbs=("get", "create", "update"), resource="leases"),)
+SETTINGS = Settings(
+    duration=timedelta(hours=1),
+    renew_deadline=timedelta(minutes=30),
+    retry=timedelta(milliseconds=20),
+)
+
+
+@dataclass
+class Replica:
+    """One replica with the login `prod`, and the API server that it asks."""
+
+    edge: Edge
+    ear: Ear
+    fleet: Fleet
+    server: FakeApiServer
+    cluster: FakeCluster
+    keeping: Keeping
+    desk: Desk
+    saved: AllSaved | Failed
+
+    def give_lease_to(self, holder: str) -> None:
+        """Somebody edits the Lease, or another replica held it from the beginning."""
+        lease = self.server.leases.get(LEASE) or LeaseSeen(
+            version="",
+            holder="",
+            duration_seconds=3600,
+            acquired_at=None,
+            renewed_at=None,
+            transitions=0,
+        )
+        self.server.write_lease(LEASE, replace(lease, holder=holder))
+
+    async def lines(self, **request: object) -> list[Line]:
+        return [line async for line in self.desk.answer(request)]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self.keeping.run(), name="under test")
+            try:
+                yield
+            finally:
+                task.cancel()
+
+
+@pytest.fixture
+def replica() -> Replica:
+    edge = Edge()
+    ear = Ear(edge.notebook)
+    fleet = Fleet(replace(edge.world(), recorder=ear), {})
+    server = FakeApiServer(lambda: edge.clock.now().wall)
+    server.namespace("ci")
+    cluster = FakeCluster(server, Identity(RIGHTS))
+
+    def hear(_: ElectionFact) -> None:
+        ear.stir()
+
+    def view(state: LoginState) -> Report:
+        return report([(state, "eu-central-1")], edge.clock.now())
+
+    async def load() -> AllSaved | Failed:
+        return here.saved
+
+    electing = Electing(
+        cluster,
+        Candidacy(namespace=LEASE[0], name=LEASE[1], identity="us", settings=SETTINGS),
+        clock=edge.clock,
+        random=edge.world().random,
+        told=hear,
+        surprised=pytest.fail,
+    )
+
+    def begin() -> None:
+        fleet.apply([kept("prod", "prod", edge.source(edge.issuer()))])
+
+    keeping = Keeping(fleet, load, begin, electing)
+    desk = Desk(fleet, ear, edge.clock, view, lambda: keeping.part.aside)
+    here = Replica(edge, ear, fleet, server, cluster, keeping, desk, {})
+    return here
+
+
+@pytest.mark.parametrize("ask", ["status", "renew", "settle"])
+async def test_a_standby_says_who_leads(replica: Replica, ask: str) -> None:
+    replica.give_lease_to("them")
+    async with replica.running(), asyncio.timeout(20):
+        await replica.ear.until(lambda: bool(replica.keeping.part.leader))
+        (line,) = await replica.lines(ask=ask, logins=["prod"])
+
+    assert "this replica is the standby" in str(line["error"])
+    assert "them leads, which holds the Lease ci/lightkeeper" in str(line["error"])
+
+
+async def test_a_leader_answers_for_its_logins(replica: Replica) -> None:
+    async with replica.running(), asyncio.timeout(20):
+        await replica.edge.notebook.until(facts.RoundEnded)
+        (line,) = await replica.lines(ask="status")
+        part = replica.keeping.part
+
+    assert line["ready"] is True
+    assert (part.role, part.leader, part.lease) == (Role.LEADER, "us", "ci/lightkeeper")
+
+
+async def test_a_renewal_that_waits_is_answered_when_the_lease_is_lost(replica: Replica) -> None:
+    async with replica.running(), asyncio.timeout(20):
+        await replica.edge.notebook.until(facts.RoundEnded)
+        answer = replica.desk.answer({"ask": "renew"})
+        await anext(answer)
+        replica.give_lease_to("them")
+        last = [line async for line in answer]
+
+    (line,) = last
+    assert "them leads" in str(line["error"])
+
+
+async def test_a_replica_whose_term_has_ended_calls_nobody_the_leader(replica: Replica) -> None:
+    """Itself it is not, and whether another leads by now it could not look."""
+    async with replica.running(), asyncio.timeout(20):
+        await replica.edge.notebook.until(facts.RoundEnded)
+        replica.cluster.fate = lambda _: UNREACHABLE
+        replica.edge.pass_on(SETTINGS.renew_deadline)
+        (line,) = await replica.lines(ask="status")
+        part = replica.keeping.part
+
+    assert (part.role, part.leader) == (Role.STANDBY, "")
+    assert "it knows of none that leads" in str(line["error"])
+
+
+async def test_a_leader_that_cannot_read_the_state_says_so_while_it_leads(
+    replica: Replica,
+) -> None:
+    replica.saved = Failed(reason=Reason.ACCESS_DENIED, detail="secrets is forbidden")
+    async with replica.running(), asyncio.timeout(20):
+        await replica.ear.until(lambda: replica.keeping.part.role is Role.LEADER)
+        await turns()
+        (line,) = await replica.lines(ask="renew", logins=["prod"])
+        replica.give_lease_to("them")
+        await replica.ear.until(lambda: replica.keeping.part.leader == "them")
+        await turns()
+
+        assert replica.keeping.part.waits == ""
+    assert "no login is kept here yet: the saved state cannot be read" in str(line["error"])
+    assert "secrets is forbidden" in str(line["error"])
