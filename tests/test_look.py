@@ -107,6 +107,19 @@ def test_a_conflict_is_told_as_a_failure_at_once_and_each_hour() -> None:
     assert [note.word for note in state.notes[1:]] == ["conflict"] * 3
 
 
+@pytest.mark.parametrize("by", ["kubectl-edit", ""])
+def test_a_drift_and_its_conflict_name_who_wrote_where_the_place_tells(by: str) -> None:
+    state, found = _unread(replaces_foreign=False), Found(digest=THEIRS, settled=False, by=by)
+
+    drift, conflict = looked(state, HERE, found, NOW)
+
+    assert isinstance(drift, facts.Drifted)
+    assert drift.by == by
+    assert isinstance(conflict, facts.DeliveryFailed)
+    written = ", written by kubectl-edit" if by else ""
+    assert conflict.detail == f"another credential for this registry is there{written}"
+
+
 def test_a_conflict_ends_with_what_was_in_the_way() -> None:
     state = _unread(replaces_foreign=False)
     state = after(state, *looked(state, HERE, Found(digest=THEIRS, settled=False), NOW))

@@ -16,7 +16,7 @@ from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
-from lightkeeper.ports import Failed, Found, Output, Pending
+from lightkeeper.ports import Failed, Foreign, Found, Output, Pending
 
 
 def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
@@ -43,26 +43,29 @@ def looked(
     if known is None or not isinstance(seen, Found):
         return [seen_at(state.login, place, seen, now)]
     if cause := state.drift_of(known, seen.digest, settled=seen.settled):
-        return drifted(state, place, cause, seen.digest, now)
+        return drifted(state, place, cause, seen, now)
     read = seen_at(state.login, place, seen, now)
-    return [read, *_in_conflict(state, place, read)]
+    return [read, *_in_conflict(state, place, read, seen.by)]
 
 
 def drifted(
-    state: LoginState, place: Place, cause: Cause, digest: Digest | None, now: Moment
+    state: LoginState, place: Place, cause: Cause, seen: Found | Foreign, now: Moment
 ) -> list[LoginFact]:
     """The facts that it ends in where somebody else changed our entry."""
-    drift = facts.Drifted(login=state.login, at=now, place=place, cause=cause, digest=digest)
-    return [drift, *_in_conflict(state, place, drift)]
+    drift = facts.Drifted(
+        login=state.login, at=now, place=place, cause=cause, digest=seen.digest, by=seen.by
+    )
+    return [drift, *_in_conflict(state, place, drift, seen.by)]
 
 
-def _in_conflict(state: LoginState, place: Place, found: LoginFact) -> Iterator[LoginFact]:
+def _in_conflict(state: LoginState, place: Place, found: LoginFact, by: str) -> Iterator[LoginFact]:
     """A failure as long as a credential is there that must stay: each look finds it again."""
     known = state.places.get(place)
     if known is None or known.may_replace(state.held):
         return
     if fold(state, found).places[place].is_in_conflict(state.held):
-        detail = "another credential for this registry is there"
+        written = f", written by {by}" if by else ""
+        detail = f"another credential for this registry is there{written}"
         conflict = Failed(reason=Reason.CONFLICT, detail=detail)
         yield seen_at(state.login, place, conflict, found.at)
 

@@ -34,6 +34,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """Whether delivering what is held would change nothing."""
     notices: frozenset[Notice] = frozenset()
     """What each look at the place finds again."""
+    by: str = ""
+    """Who else wrote there last, where that is kept: a field manager of Kubernetes'."""
 
 
 class Put(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,8 @@ class Foreign(Struct, frozen=True, kw_only=True):
     """Nothing was written: the place holds a credential for our registry that is not ours."""
 
     digest: Digest | None
+    by: str = ""
+    """As in `Found`."""
 
 
 class Pending(Struct, frozen=True, kw_only=True):

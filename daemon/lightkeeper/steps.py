@@ -194,8 +194,8 @@ class Steps:
                         notices=notices,
                     )
                 ]
-            case Foreign(digest=digest):
-                return drifted(self._state, place, facts.Cause.REPLACED, digest, now)
+            case Foreign():
+                return drifted(self._state, place, facts.Cause.REPLACED, outcome, now)
             case Pending() | Failed():
                 return [seen_at(login, place, outcome, now)]
             case _:

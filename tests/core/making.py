@@ -194,8 +194,9 @@ def drifted(
     *,
     place: Place = HERE,
     digest: Digest | None = FOREIGN,
+    by: str = "",
 ) -> facts.Drifted:
-    return facts.Drifted(login=LOGIN, at=at(when), place=place, cause=cause, digest=digest)
+    return facts.Drifted(login=LOGIN, at=at(when), place=place, cause=cause, digest=digest, by=by)
 
 
 def delivering(when: timedelta = NONE, *, place: Place = HERE) -> facts.DeliveryStarted:

@@ -31,7 +31,7 @@ EXAMPLES: dict[type[Fact], Fact] = {
         making.seen(),
         making.touched(),
         making.pending(),
-        making.drifted(),
+        making.drifted(by="kubectl-edit"),
         making.delivering(),
         making.delivered(),
         making.not_delivered(),

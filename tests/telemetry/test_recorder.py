@@ -111,6 +111,7 @@ def test_what_somebody_else_did_to_a_place_is_told() -> None:
     repaired = line_of(making.delivered(repaired=Cause.REVERTED))
 
     assert (drifted["cause"], drifted["level"]) == ("reverted", "warning")
+    assert "by" not in drifted
     assert (repaired["repaired"], repaired["level"]) == ("reverted", "info")
 
 

@@ -192,6 +192,8 @@ class Drifted(Struct, frozen=True, kw_only=True):
     cause: Cause
     digest: Digest | None
     """What is there instead."""
+    by: str = ""
+    """Who did it, as far as the place tells; empty if it does not."""
 
 
 class DeliveryStarted(Struct, frozen=True, kw_only=True):

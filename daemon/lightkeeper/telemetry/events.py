@@ -163,7 +163,7 @@ EVENTS: Final[Mapping[type[Fact], Event]] = {
     ),
     facts.Drifted: Event(
         _always("warning"),
-        lambda f: {**_at(f), "cause": f.cause},
+        lambda f: {**_at(f), "cause": f.cause, **({"by": f.by} if f.by else {})},
         "somebody else {cause} our entry in {place}",
         "Somebody else changed our entry; it is repaired.",
     ),

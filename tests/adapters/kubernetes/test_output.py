@@ -198,6 +198,16 @@ async def test_somebody_elses_secret_is_a_conflict_that_names_its_manager(
         assert scene.auths == {FIRST.registry: auth_of(FIRST)}
 
 
+async def test_a_foreign_login_for_our_registry_is_told_with_its_manager() -> None:
+    scene = Scene()
+    scene.others({FIRST.registry: {"auth": "dTpw"}})
+
+    done = await scene.output().deliver(CI, a_delivery(if_foreign=IfForeign.ASK))
+
+    assert isinstance(done, Foreign)
+    assert done.by == "argocd"
+
+
 async def test_a_shared_secret_keeps_the_entries_data_and_marks_of_others() -> None:
     scene = Scene()
     scene.others(GHCR)
@@ -246,7 +256,7 @@ async def test_what_kubectl_took_out_is_put_back(edited: dict[str, dict[str, str
     output = scene.output()
     await put(output, a_delivery())
     scene.edit(edited)
-    assert await read(output) == Found(digest=None, settled=False)
+    assert await read(output) == Found(digest=None, settled=False, by="kubectl-edit")
 
     await put(output, a_delivery(if_foreign=IfForeign.SPARE))
 

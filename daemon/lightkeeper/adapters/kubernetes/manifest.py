@@ -71,7 +71,8 @@ def look(
         and _marks(login, held, options).items() <= seen.annotations.items()
         and options.labels.items() <= seen.labels.items()
     )
-    return replace(there, settled=settled, notices=there.notices - _OF_FILES)
+    notices = there.notices - _OF_FILES
+    return replace(there, settled=settled, notices=notices, by=seen.managers.get(KEY, ""))
 
 
 def change(
@@ -136,7 +137,7 @@ def _obstacle(
         detail = "a newer login is there, which another Lightkeeper put there"
         return Failed(reason=Reason.SUPERSEDED, detail=detail)
     if steps_back := foreign(document, delivery):
-        return steps_back
+        return replace(steps_back, by=seen.managers.get(KEY, ""))
     if seen.is_immutable:
         return Failed(reason=Reason.IMMUTABLE, detail="it is marked as immutable")
     if options.is_shared or delivery.if_foreign is not IfForeign.SPARE or KEY not in seen.managers:
