@@ -19,6 +19,8 @@ class ClusterConfig(Struct, frozen=True, kw_only=True):
 
     kubeconfig: str | None = None
     context: str | None = None
+    qps: int | None = None
+    """Requests a second that it is asked at the most; None for no limit."""
 
 
 class SecretSeen(Struct, frozen=True, kw_only=True, eq=False):

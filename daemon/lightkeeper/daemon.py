@@ -167,8 +167,9 @@ class Daemon:
     def _begin(self) -> None:
         """Keep the logins, with what was saved of them."""
         served = self._fleet.places
-        self._left = self._fleet.apply(self._edge.kept(self.config, self._sources, served))
+        logins = self._edge.kept(self.config, self._sources, served)
         self._edge.clusters.serve(self.config, served)
+        self._left = self._fleet.apply(logins)
         self._beaten.set()
 
     def _elected(self, fact: ElectionFact) -> None:

@@ -105,7 +105,7 @@ class Edge:
             ),
         )
         return Electing(
-            self.clusters.leases(),
+            self.clusters.own("leader_election"),
             candidacy,
             clock=self.clock,
             random=self.random,

@@ -17,6 +17,7 @@ from lightkeeper.owning import Ranks
 from lightkeeper.ports import Clock, Output
 
 if TYPE_CHECKING:
+    from lightkeeper.adapters.kubernetes.client import KubernetesCluster
     from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
     from lightkeeper.adapters.kubernetes.state_secret import StateSecret
     from lightkeeper.cluster import Cluster, ClusterConfig
@@ -31,41 +32,33 @@ class Reach:
 
     def __init__(self, clock: Clock, random: Random, ranks: Ranks) -> None:
         self.realms: Realms | None = None
-        """Those that are delivered into, or keep our state; None if none is asked."""
+        """Those that are delivered into; None if none is."""
         self._clock = clock
         self._random = random
         self._ranks = ranks
-        self._leases: Cluster | None = None
+        self._own: KubernetesCluster | None = None
 
     def state(self, namespace: str, name: str) -> StateSecret:
         """The state in a Secret of the cluster that we run in."""
         from lightkeeper.adapters.kubernetes.state_secret import StateSecret  # noqa: PLC0415
 
-        return StateSecret(self.home(), namespace, name)
+        return StateSecret(self.own("state"), namespace, name)
 
-    def home(self) -> Cluster:
-        """The cluster that we run in."""
-        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
-        from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
+    def own(self, key: str) -> Cluster:
+        """The cluster that we run in, by a client for Lease and state alone.
 
-        try:
-            return self._reached().cluster(ClusterConfig())
-        except ClusterConfigError as exc:
-            raise ConfigErrors([Problem("", 0, "state", str(exc))]) from exc
-
-    def leases(self) -> Cluster:
-        """The same by a client of its own: what holds up writes must cost no leader its Lease."""
+        What holds up deliveries must cost no leader its Lease, and no renewal its save.
+        """
         from lightkeeper.adapters.kubernetes.clusters import connect  # noqa: PLC0415
         from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
         from lightkeeper.cluster import ClusterConfig  # noqa: PLC0415
 
         try:
-            self._leases = connect(
-                ClusterConfig(), os.environ, self._clock, self._random, per_second=None
-            )
+            if self._own is None:
+                self._own = connect(ClusterConfig(), os.environ, self._clock, self._random)
         except ClusterConfigError as exc:
-            raise ConfigErrors([Problem("", 0, "leader_election", str(exc))]) from exc
-        return self._leases
+            raise ConfigErrors([Problem("", 0, key, str(exc))]) from exc
+        return self._own
 
     def cluster_of(self, config: Config, place: str) -> Cluster:
         """The cluster that a Secret of this name is configured for, else the one we run in."""
@@ -73,14 +66,17 @@ class Reach:
         secrets = [output for _, output in _secrets(config)]
         for output in sorted(secrets, key=lambda output: output.secret != name):
             return self._reached().cluster(_where(output))
-        return self.home()
+        return self.own("outputs")
 
     def insecure(self) -> list[str]:
         """What is to be said aloud of clusters that are asked without looking whom."""
+        servers = set(self.realms.insecure if self.realms else ())
+        if self._own is not None and self._own.access.is_insecure:
+            servers.add(self._own.access.server)
         return [
             f"the certificate of {server} is not looked at (insecure-skip-tls-verify): whoever is"
             " on the way reads the credentials"
-            for server in (self.realms.insecure if self.realms else ())
+            for server in sorted(servers)
         ]
 
     def output(self, login: Login, output: KubernetesSecret, served: Served) -> Output:
@@ -100,8 +96,8 @@ class Reach:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        if self._leases is not None:
-            await self._leases.close()
+        if self._own is not None:
+            await self._own.close()
         if self.realms is not None:
             await self.realms.close()
 
@@ -128,7 +124,9 @@ def _where(output: KubernetesSecret) -> ClusterConfig:
 
     kubeconfig = output.cluster.kubeconfig
     return ClusterConfig(
-        kubeconfig=str(kubeconfig) if kubeconfig else None, context=output.cluster.context
+        kubeconfig=str(kubeconfig) if kubeconfig else None,
+        context=output.cluster.context,
+        qps=output.cluster.qps,
     )
 
 

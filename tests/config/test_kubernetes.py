@@ -9,7 +9,7 @@ import pytest
 from lightkeeper.config.environment import Meant
 from lightkeeper.config.load import meant
 from lightkeeper.config.model import KubernetesSecret, LeaderElection, WhichCluster
-from lightkeeper.config.values import Duration, ObjectName
+from lightkeeper.config.values import Duration, ObjectName, Rate
 from tests.config.loading import FILE, a_host, loaded, refusal, secrets
 
 OUTPUT = "logins:\n- region: a\n  outputs:\n  - type: kubernetes_secret\n"
@@ -32,7 +32,7 @@ def test_a_secret_has_a_default_for_all_but_where() -> None:
         exclude=(),
         labels={},
         annotations={},
-        cluster=WhichCluster(kubeconfig=None, context=None),
+        cluster=WhichCluster(kubeconfig=None, context=None, qps=Rate(20)),
         if_foreign="report",
         merge=False,
         prune=False,
@@ -48,7 +48,7 @@ def test_a_secret_is_read_in_full() -> None:
     exclude: [kube-*]
     labels: {{team: a, example.com/x: ""}}
     annotations: {{note: "ü, and more"}}
-    cluster: {{kubeconfig: ~/k, context: build}}
+    cluster: {{kubeconfig: ~/k, context: build, qps: 50}}
     if_foreign: replace
     merge: true
     prune: true
@@ -63,11 +63,17 @@ def test_a_secret_is_read_in_full() -> None:
         exclude=("kube-*",),
         labels={"team": "a", "example.com/x": ""},
         annotations={"note": "ü, and more"},
-        cluster=WhichCluster(kubeconfig=Path("/home/ci/k"), context="build"),
+        cluster=WhichCluster(kubeconfig=Path("/home/ci/k"), context="build", qps=Rate(50)),
         if_foreign="replace",
         merge=True,
         prune=True,
     )
+
+
+def test_requests_have_no_limit_where_that_is_said() -> None:
+    (output,) = secrets(loaded(f"{IN_CI}    cluster: {{qps: none}}\n").config.logins[0])
+
+    assert output.cluster.qps is None
 
 
 @pytest.mark.parametrize("namespaces", ["", "    namespaces: []\n"])
@@ -136,6 +142,14 @@ BAD = [
         "cluster: {kubeconfg: /k}",
         "cluster.kubeconfg: is not a key of this; did you mean kubeconfig?",
     ),
+    ("cluster: {qps: 0}", "cluster.qps: 0 is not a whole number from 1 to 9999, or none"),
+    (
+        "cluster: {qps: yes}",
+        (
+            "cluster.qps: yes is a yes-or-no word to YAML unless it is in quotes;"
+            " expected a whole number from 1 to 9999, or none"
+        ),
+    ),
     ("cluster: ci", "cluster: is a text; expected a mapping"),
     ("if_foreign: keep", "if_foreign: keep is not known; expected one of report, replace"),
     ("path: /a", f"path: is not a key of this; expected one of {KEYS}"),
@@ -180,6 +194,7 @@ def two(one: str, other: str, *, apart: bool = False) -> str:
 
 
 SAME = [
+    ("namespaces: [ci], cluster: {qps: 5}", "namespaces: [ci], cluster: {qps: 6}", "0"),
     ("namespaces: [ci]", "namespaces: [x, ci]", "1"),
     ("namespaces: [ci, x-*]", "secret: lightsail-push, namespaces: [ci]", "0"),
     (

@@ -18,7 +18,7 @@ from lightkeeper.config.schema import SCHEMA_FILE, Json, example, json_schema
 from tests.config.loading import a_host, loaded
 
 SCHEMA = json_schema()
-TYPES = {"string": str, "boolean": bool, "array": list, "object": dict}
+TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "integer": int}
 SILENT = {"$schema", "$defs", "title", "description", "default", "discriminator"}
 
 
@@ -31,12 +31,14 @@ def _fits(value: object, schema: Json, word: str) -> bool:
     told = schema[word]
     rules: dict[str, Callable[[], bool]] = {
         "$ref": lambda: fits(value, SCHEMA["$defs"][told.removeprefix("#/$defs/")]),
-        "type": lambda: isinstance(value, TYPES[told]),
+        "type": lambda: any(_is(value, one) for one in _several(told)),
         "enum": lambda: value in told,
         "const": lambda: value == told,
         "anyOf": lambda: any(fits(value, one) for one in told),
         "pattern": lambda: not isinstance(value, str) or re.search(told, value) is not None,
         "items": lambda: not isinstance(value, list) or all(fits(one, told) for one in value),
+        "minimum": lambda: not isinstance(value, int) or value >= told,
+        "maximum": lambda: not isinstance(value, int) or value <= told,
         "minItems": lambda: not isinstance(value, list) or len(value) >= told,
         "required": lambda: not isinstance(value, dict) or value.keys() >= set(told),
         "propertyNames": lambda: (
@@ -56,6 +58,15 @@ def _fits(value: object, schema: Json, word: str) -> bool:
         ),
     }
     return bool(rules[word]())
+
+
+def _several(told: str | list[str]) -> list[str]:
+    return [told] if isinstance(told, str) else told
+
+
+def _is(value: object, kind: str) -> bool:
+    """Whether it is one; to JSON, other than to Python, true is no number."""
+    return isinstance(value, TYPES[kind]) and isinstance(value, bool) == (kind == "boolean")
 
 
 def loads(document: str) -> bool:
@@ -82,7 +93,10 @@ VALUES: Final[Mapping[str, Sequence[object]]] = {
     "namespace_selector": ["a", "!a", "a=b,c!=d", "a in (b, c)", "a > 1", "", "a in b", None, 7],
     "labels": [{}, {"a": "b"}, {"x.y/a": ""}, {"a b": "c"}, {"lightkeeper.io/a": "b"}, [], None],
     "annotations": [{}, {"a": "b c"}, {"a": 7}, {"a": None}, {"/a": "b"}, {"a": {}}, "a", None],
-    "cluster": [{}, {"kubeconfig": "/a"}, {"context": "a"}, {"context": ""}, {"a": "b"}, None],
+    "cluster": [
+        *({}, {"kubeconfig": "/a"}, {"context": "a"}, {"context": ""}, {"a": "b"}, None),
+        *({"qps": one} for one in (1, "1", 9999, 10_000, 0, -1, 2.5, "none", None, True, "x")),
+    ],
     "merge": [True, False, "yes"],
     "prune": [True, False, None],
     "secret": ["push", "a.b", "a" * 253, "a" * 254, "A", "a..b", "-a", "ci/push", "", 7, None],
@@ -196,6 +210,7 @@ def test_the_schema_says_defaults_as_they_are_typed() -> None:
         "annotations": {},
         "merge": False,
         "prune": False,
+        "qps": 20,
         "duration": "30s",
         "renew_deadline": "20s",
         "retry": "5s",

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Share
+from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Rate, Share
 
 
 def test_values_are_shown_as_they_are_written() -> None:
@@ -16,6 +16,7 @@ def test_values_are_shown_as_they_are_written() -> None:
         "15%",
     ]
     assert str(FileMode.parse("600")) == "0600"
+    assert str(Rate.parse("20")) == "20"
     assert str(Listen.parse("[::1]:80")) == "[::1]:80"
     assert str(ObjectName.parse("ci/push")) == "ci/push"
 

@@ -172,7 +172,7 @@ class Real:
         path = self.folder / f"kubeconfig-{next(self._serial)}"
         self.server.write_kubeconfig(path, token=token, url=url)
         where = ClusterConfig(kubeconfig=str(path))
-        return connect(where, {}, SystemClock(), Random(1), per_second=None)
+        return connect(where, {}, SystemClock(), Random(1))
 
     def namespace(self, labels: Mapping[str, str] | None = None) -> str:
         return self.server.namespace(labels=labels)

@@ -19,7 +19,6 @@ from lightkeeper.config.model import (
     KubernetesSecret,
     LeaderElection,
     State,
-    WhichCluster,
 )
 from lightkeeper.config.problem import Problem
 from lightkeeper.config.reading import Reader
@@ -121,11 +120,12 @@ def _chosen(logins: list[Keys]) -> Iterator[_Chosen]:
 
 def _same_secrets(logins: list[Keys], state: ObjectName | None) -> Iterator[Problem]:
     """Secrets that are chosen more than once, as far as it shows before patterns are followed."""
-    first: dict[tuple[WhichCluster, str], _Chosen] = {}
+    first: dict[tuple[Path | None, str | None, str], _Chosen] = {}
     for one in _chosen(logins):
-        if one.name == state and one.output.cluster == WhichCluster():
+        cluster = one.output.cluster
+        if one.name == state and not cluster.kubeconfig and not cluster.context:
             yield one.where.problem("is the Secret that `state` names; expected another")
-        other = first.setdefault((one.output.cluster, one.name), one)
+        other = first.setdefault((cluster.kubeconfig, cluster.context, one.name), one)
         if other is not one and (wrong := _unshared(one, other)):
             same = f"is the same Secret as {_named(other.where)}"
             yield one.where.problem(f"{same}{wrong}")

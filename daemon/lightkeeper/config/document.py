@@ -13,7 +13,7 @@ from typing import Final
 import yaml
 
 from lightkeeper.config.problem import ConfigErrors, Problem, shown
-from lightkeeper.config.tree import NOTHING, YES_OR_NO, Items, Keys, Node, Text, Where
+from lightkeeper.config.tree import NOTHING, NUMBER, YES_OR_NO, Items, Keys, Node, Text, Where
 
 MAX_BYTES: Final = 1 << 20
 """The logins of a large company have a tenth of it."""
@@ -28,8 +28,8 @@ _TAG: Final = "tag:yaml.org,2002:"
 _TAKEN_FOR: Final = {
     "str": "",
     "bool": YES_OR_NO,
-    "int": "a number",
-    "float": "a number",
+    "int": NUMBER,
+    "float": NUMBER,
     "null": NOTHING,
     "timestamp": "a date",
 }

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, field
 
 from lightkeeper.config import names
-from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Share
+from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Rate, Share
 
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 # A label that is empty or longer than 63 makes the resolver raise what is no OSError.
@@ -93,6 +93,19 @@ class WhichCluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `$KUBECONFIG` or ~/.kube/config."""
     context: Annotated[str, _form(r"^\S.*$", "the name of a context")] | None = None
     """A context of the kubeconfig file. Default: its current one."""
+    qps: (
+        Annotated[
+            Rate,
+            Meta(
+                description="a whole number from 1 to 9999, or none",
+                extra_json_schema={"pattern": r"^[1-9][0-9]{0,3}$", "minimum": 1, "maximum": 9999},
+            ),
+        ]
+        | None
+    ) = field(default_factory=lambda: Rate(20))
+    """Requests a second to its API server, as elsewhere in Kubernetes, after a burst of 10; 8 at a
+    time at the most. Default 20: a thousand Secrets are renewed in a minute, of hours that there
+    are, and an API server does not notice. `none` for no limit."""
 
 
 class KubernetesSecret(

@@ -14,8 +14,8 @@ from msgspec import NODEFAULT, Meta, Struct, structs
 
 from lightkeeper.config.model import NONE
 from lightkeeper.config.problem import Problem, choice, shown
-from lightkeeper.config.tree import NOTHING, YES_OR_NO, Items, Keys, Node, Text, kind_of
-from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Share
+from lightkeeper.config.tree import NOTHING, NUMBER, YES_OR_NO, Items, Keys, Node, Text, kind_of
+from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Rate, Share
 
 S = TypeVar("S", bound=Struct)
 
@@ -23,6 +23,7 @@ _BUILD: Final[Mapping[object, Callable[[str], object]]] = {
     str: str,
     Path: Path,
     Share: Share.parse,
+    Rate: Rate.parse,
     Duration: Duration.parse,
     FileMode: FileMode.parse,
     Listen: Listen.parse,
@@ -192,7 +193,7 @@ def _complaint(node: Node, field: _Field) -> str:
     if field.kind is bool:
         is_one = node.taken_for == YES_OR_NO and text.lower() in _BOOLS
         return "" if is_one else f"{shown(text)} is not accepted; expected {field.expected}"
-    if node.taken_for:
+    if node.taken_for and not (node.taken_for == NUMBER and field.kind is Rate):
         taken_for = f"{node.taken_for} to YAML unless it is in quotes"
         return f"{shown(text)} is {taken_for}; expected {field.expected}"
     if not text.isprintable():

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import NODEFAULT, structs
 
 from lightkeeper.config import model
+from lightkeeper.config.values import Rate
 
 Json: TypeAlias = dict[str, Any]
 
@@ -28,7 +29,7 @@ _NEEDED: Final = ("type", "secret", "lease")
 
 def json_schema() -> Json:
     """The JSON Schema of the configuration file, as the loader reads it."""
-    schema = msgspec.json.schema(model.Config, schema_hook=lambda _: {"type": "string"})
+    schema = msgspec.json.schema(model.Config, schema_hook=_hook)
     told = dict(_docstrings())
     for name, definition in schema["$defs"].items():
         kind = getattr(model, name)
@@ -53,6 +54,11 @@ def example() -> str:
     return resources.files(__package__).joinpath("example.yaml").read_text(encoding="utf-8")
 
 
+def _hook(kind: type) -> Json:
+    """How a value of ours is written: as a text, and one that is a number without quotes too."""
+    return {"type": ["string", "integer"] if kind is Rate else "string"}
+
+
 def _as_written(schema: Json, field: structs.FieldInfo) -> Json:
     """What stands in a file: no null, the word `none`, and a default as it is typed."""
     options = [one for one in schema.pop("anyOf", []) if one != {"type": "null"}]
@@ -62,7 +68,8 @@ def _as_written(schema: Json, field: structs.FieldInfo) -> Json:
         return schema | (options[0] if options else {})
     default = field.default_factory()
     if not isinstance(default, msgspec.Struct | None):
-        schema["default"] = default if isinstance(default, dict) else str(default)
+        is_plain = isinstance(default, dict | Rate)
+        schema["default"] = default if is_plain else str(default)
     return {**schema, "anyOf": [*options, {"const": model.NONE}]} if options else schema
 
 

@@ -61,6 +61,7 @@ Node: TypeAlias = Text | Items | Keys
 # What YAML takes a word without quotes for.
 NOTHING = "empty"
 YES_OR_NO = "a yes-or-no word"
+NUMBER = "a number"
 
 
 def kind_of(node: Node) -> str:

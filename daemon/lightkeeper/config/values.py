@@ -31,6 +31,15 @@ class Duration(timedelta):
         return f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
 
 
+class Rate(int):
+    """How many a second, written as a number."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`20` is twenty."""
+        return cls(text)
+
+
 class FileMode(int):
     """The permission bits of a file, written in octal."""
 

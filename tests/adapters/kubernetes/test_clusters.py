@@ -63,7 +63,7 @@ async def test_a_client_of_one_s_own(file: Path) -> None:
     async with serving(saying(Reply(body=SECRET))) as api:
         write(file, TOKEN, api.url)
         where = ClusterConfig(kubeconfig=str(file))
-        cluster = connect(where, {}, SystemClock(), CHANCE, per_second=None)
+        cluster = connect(where, {}, SystemClock(), CHANCE)
         assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
         await cluster.close()
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune, withdraw
+from lightkeeper.core import policy
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
@@ -58,6 +60,7 @@ class Scene:
             login,
             OUTPUT,
             namespaces=lambda: ("ci",),
+            poll=lambda: policy.POLL,
             replaces_foreign=False,
             options=SecretOptions(name=NAME, is_shared=is_shared, labels=labels or {}),
             writers=self.writers,
@@ -334,20 +337,21 @@ async def test_a_secret_that_hangs_delays_no_other() -> None:
 
 
 async def test_its_places_are_the_namespaces_that_there_are() -> None:
-    names: Iterable[str] = ("a", "b")
+    names: Sequence[str] = ("a", "b")
     output = KubernetesSecret(
         LOGIN,
         OUTPUT,
         namespaces=lambda: tuple(names),
+        poll=lambda: timedelta(seconds=len(names)),
         replaces_foreign=False,
         options=SecretOptions(name=NAME),
         writers=Scene().writers,
     )
 
     assert [place.name for place in output.places()] == [f"a/{NAME}", f"b/{NAME}"]
-    assert output.poll.total_seconds() == 60
-    names = [f"n{number}" for number in range(10_000)]
-    assert output.poll.total_seconds() == 5_000
+    assert output.poll.total_seconds() == 2
+    names = ["c"]
+    assert [place.name for place in output.places()] == [f"c/{NAME}"]
 
 
 async def test_a_secret_that_serves_no_more_is_deleted_if_it_is_ours_alone() -> None:

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret
 from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
 from lightkeeper.cluster import ClusterConfig
-from lightkeeper.core.facts import OutputName, Place
+from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice
 from lightkeeper.owning import Ranks
 from lightkeeper.ports import Put
@@ -33,6 +34,10 @@ class Reached(FakeCluster):
     """The one cluster."""
 
     __hash__ = object.__hash__
+    limited: float | None = None
+
+    def limit(self, per_second: float | None) -> None:
+        self.limited = per_second
 
 
 class Scene:
@@ -67,6 +72,7 @@ class Scene:
     async def running(self) -> AsyncIterator[KubernetesSecret]:
         output = self.realms.output(self.served)
         self.realms.serve([self.served])
+        self.changes.clear()
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(self.realms.run(), name="realms")
             yield output
@@ -141,3 +147,61 @@ async def test_a_secret_is_deleted_where_it_serves_no_more_if_that_was_asked_for
             await asyncio.sleep(0)
 
         assert (("team-a", NAME) in scene.server.secrets) is not is_pruned
+
+
+def many(scene: Scene, login: str, count: int, qps: int | None) -> ServedSecret:
+    """An output of a login of its own into so many namespaces."""
+    return replace(
+        scene.served,
+        login=LoginName(login),
+        where=ClusterConfig(qps=qps),
+        choice=Choice(names=tuple(f"{login}-{number}" for number in range(count))),
+    )
+
+
+def told(scene: Scene, *outputs: ServedSecret) -> list[float]:
+    """How often each output's Secrets are read, in seconds."""
+    made = [scene.realms.output(one) for one in outputs]
+    scene.realms.serve(outputs)
+    return [one.poll.total_seconds() for one in made]
+
+
+async def test_the_looks_of_all_outputs_take_a_tenth_of_the_rate() -> None:
+    """A hundred logins of a hundred Secrets ask an API server what one of ten thousand asks it."""
+    scene = Scene(Choice())
+
+    assert told(scene, many(scene, "a", 10_000, 20)) == [5_000]
+    assert (
+        told(scene, *(many(scene, f"a{number}", 100, 20) for number in range(100))) == [5_000] * 100
+    )
+    assert told(scene, many(scene, "a", 10_000, 200)) == [500]
+
+
+async def test_no_place_is_read_more_than_once_a_minute() -> None:
+    scene = Scene(Choice())
+
+    assert told(scene, many(scene, "a", 3, 20)) == [60]
+
+
+async def test_without_a_limit_looks_have_one_all_the_same() -> None:
+    scene = Scene(Choice())
+
+    assert told(scene, many(scene, "a", 10_000, None)) == [5_000]
+    assert scene.cluster.limited is None
+
+
+async def test_of_several_limits_the_lowest_counts() -> None:
+    scene = Scene(Choice())
+    outputs = [many(scene, "a", 100, None), many(scene, "b", 100, 50), many(scene, "c", 100, 10)]
+
+    assert told(scene, *outputs) == [300] * 3
+    assert scene.cluster.limited == 10
+    assert told(scene, *outputs[:2]) == [60] * 2
+    assert scene.cluster.limited == 50
+
+
+async def test_who_serves_learns_that_polls_are_others_now() -> None:
+    scene = Scene(Choice())
+    scene.realms.serve([scene.served])
+
+    assert scene.changes.is_set()

@@ -18,7 +18,7 @@ from lightkube.types import PatchType
 from lightkeeper.adapters.kubernetes.access import Access
 from lightkeeper.adapters.kubernetes.bearer import bearer_of
 from lightkeeper.adapters.kubernetes.failures import EXPECTED, failed, unwritten
-from lightkeeper.adapters.kubernetes.gate import PER_SECOND, Gate
+from lightkeeper.adapters.kubernetes.gate import Gate
 from lightkeeper.adapters.kubernetes.namespaces import Namespaces
 from lightkeeper.adapters.kubernetes.objects import (
     FIELD_MANAGER,
@@ -57,15 +57,16 @@ class KubernetesCluster:
         clock: Clock,
         random: Random,
         *,
-        per_second: float | None = PER_SECOND,
+        per_second: float | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
         watch_margin_seconds: float = WATCH_MARGIN_SECONDS,
     ) -> None:
         self.access = access
+        self._gate = Gate(clock, per_second)
         transport = GuardedTransport(
             access,
             bearer_of(access, clock),
-            Gate(clock, per_second),
+            self._gate,
             deadline_seconds=deadline_seconds,
             watch_margin_seconds=watch_margin_seconds,
         )
@@ -77,6 +78,10 @@ class KubernetesCluster:
         self._namespaces = Namespaces(self._client, clock, random)
         self._leases: dict[tuple[str, str], Mapping[str, object]] = {}
         """As last seen: what is written keeps their labels, and what others put there."""
+
+    def limit(self, per_second: float | None) -> None:
+        """Ask so much a second at the most from now on; None for no limit."""
+        self._gate.per_second = per_second
 
     async def read_secret(self, namespace: str, name: str) -> SecretSeen | Failed | None:
         """The Secret; None if there is none."""

@@ -21,11 +21,9 @@ def connect(
     environ: Mapping[str, str],
     clock: Clock,
     random: Random,
-    *,
-    per_second: float | None = 20.0,
 ) -> KubernetesCluster:
     """A client of its own; nothing is sent yet. `ClusterConfigError` says what is wrong."""
-    return _connected(access_to(where, environ), clock, random, per_second)
+    return _connected(access_to(where, environ), clock, random, where.qps)
 
 
 def _connected(
@@ -44,18 +42,10 @@ def _connected(
 class Clusters:
     """Those that are asked at present."""
 
-    def __init__(
-        self,
-        environ: Mapping[str, str],
-        clock: Clock,
-        random: Random,
-        *,
-        per_second: float | None = 20.0,
-    ) -> None:
+    def __init__(self, environ: Mapping[str, str], clock: Clock, random: Random) -> None:
         self._environ = environ
         self._clock = clock
         self._random = random
-        self._per_second = per_second
         self._known: list[KubernetesCluster] = []
 
     def reach(self, where: ClusterConfig) -> KubernetesCluster:
@@ -67,7 +57,7 @@ class Clusters:
         for cluster in self._known:
             if cluster.access == access:
                 return cluster
-        cluster = _connected(access, self._clock, self._random, self._per_second)
+        cluster = _connected(access, self._clock, self._random, where.qps)
         self._known.append(cluster)
         return cluster
 

@@ -16,7 +16,6 @@ from lightkeeper.ports import Clock
 
 AT_ONCE: Final = 8
 """Three times the rate of one at a time; 32 are no faster on a busy API server, and late."""
-PER_SECOND: Final = 20.0
 BURST: Final = 10
 MAX_PAUSE: Final = timedelta(seconds=60)
 _EVERY: Final = 10
@@ -45,13 +44,14 @@ class Gate:
     def __init__(
         self,
         clock: Clock,
-        per_second: float | None = PER_SECOND,
+        per_second: float | None,
         *,
         burst: int = BURST,
         at_once: int = AT_ONCE,
     ) -> None:
         self._clock = clock
-        self._per_second = per_second
+        self.per_second = per_second
+        """None for no limit; a change holds from the next call on."""
         self._burst = float(burst)
         self._tokens = float(burst)
         self._counted_at = clock.monotonic()
@@ -118,13 +118,13 @@ class Gate:
         now = self._clock.monotonic()
         if now < self._closed_until:
             return (self._closed_until - now).total_seconds()
-        if self._per_second is None:
+        if self.per_second is None:
             return None
         passed = (now - self._counted_at).total_seconds()
-        self._tokens = min(self._burst, self._tokens + passed * self._per_second)
+        self._tokens = min(self._burst, self._tokens + passed * self.per_second)
         self._counted_at = now
         if self._tokens < 1:
-            return (1 - self._tokens) / self._per_second
+            return (1 - self._tokens) / self.per_second
         self._tokens -= 1
         return None
 

@@ -21,7 +21,6 @@ from lightkeeper.adapters.kubernetes.manifest import (
     withdrawn,
 )
 from lightkeeper.cluster import Cluster, SecretSeen, Stale
-from lightkeeper.core import policy
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
@@ -29,8 +28,6 @@ from lightkeeper.owning import Owners, Ranks
 from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put
 
 _TRIES: Final = 5
-_PACE: Final = timedelta(seconds=0.5)
-"""Between two looks that nobody gave cause for: a tenth of twenty requests a second."""
 
 
 class SecretWriters:
@@ -73,6 +70,7 @@ class KubernetesSecret:
         name: OutputName,
         *,
         namespaces: Callable[[], Collection[str]],
+        poll: Callable[[], timedelta],
         replaces_foreign: bool,
         options: SecretOptions,
         writers: SecretWriters,
@@ -81,6 +79,7 @@ class KubernetesSecret:
         self.replaces_foreign = replaces_foreign
         self._login = login
         self._namespaces = namespaces
+        self._poll = poll
         self._options = options
         self._writers = writers
         self._versions: dict[str, str] = {}
@@ -88,8 +87,8 @@ class KubernetesSecret:
 
     @property
     def poll(self) -> timedelta:
-        """How often each is read: all of them take a tenth of what the API server is asked."""
-        return max(policy.POLL, len(self._namespaces()) * _PACE)
+        """How often each is read."""
+        return self._poll()
 
     def places(self) -> Iterable[Place]:
         """The Secret in each namespace."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune
 from lightkeeper.adapters.kubernetes.serving import Namespaces
 from lightkeeper.cluster import Cluster, ClusterConfig
+from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.namespaces import Choice
 
@@ -21,12 +23,37 @@ if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions
     from lightkeeper.owning import Ranks
 
+_LOOKS_SHARE: Final = 10
+"""Of so many requests one is a look that nobody gave cause for."""
+_LOOKS_PER_SECOND: Final = 2.0
+"""Where requests have no limit: what is asked for is that writes are fast, not that looks are."""
 
-class _Realm(Struct, frozen=True):
+
+class _Realm(Struct):
     """One cluster, as one identity."""
 
+    cluster: KubernetesCluster
     writers: SecretWriters
     namespaces: Namespaces
+    outputs: Sequence[ServedSecret] = ()
+
+    def serve(self, outputs: Sequence[ServedSecret]) -> None:
+        """Have these outputs and no others."""
+        self.outputs = outputs
+        self.namespaces.want([one.choice for one in outputs])
+        self.writers.serve(one.options.name for one in outputs)
+        self.cluster.limit(self._qps())
+
+    def _qps(self) -> int | None:
+        """The lowest that an output asks for: who set a limit means the API server."""
+        return min((one.where.qps for one in self.outputs if one.where.qps), default=None)
+
+    def poll(self) -> timedelta:
+        """How often each Secret is read, so that all of them together take their share."""
+        qps = self._qps()
+        looks = _LOOKS_PER_SECOND if qps is None else qps / _LOOKS_SHARE
+        places = sum(len(self.namespaces.served(one.choice, one.known)) for one in self.outputs)
+        return max(policy.POLL, timedelta(seconds=places / looks))
 
 
 class ServedSecret(Struct, frozen=True, kw_only=True):
@@ -79,6 +106,7 @@ class Realms:
             served.login,
             served.name,
             namespaces=lambda: realm.namespaces.served(served.choice, served.known),
+            poll=realm.poll,
             replaces_foreign=served.replaces_foreign,
             options=served.options,
             writers=realm.writers,
@@ -98,10 +126,8 @@ class Realms:
             if one.is_pruned:
                 self._pruned.append(_Pruned(one, realm, one.known))
         for realm in self._realms.values():
-            ours = by_realm[id(realm)]
-            realm.namespaces.want([one.choice for one in ours])
-            realm.writers.serve(one.options.name for one in ours)
-        self._tend.set()
+            realm.serve(by_realm[id(realm)])
+        self._tell()  # how often each place is read hangs on how many there are in all
 
     async def list(self) -> None:
         """Learn once which namespaces there are, for whoever does not go on watching."""
@@ -149,6 +175,8 @@ class Realms:
         realm = self._realms.get(cluster)
         if realm is None:
             realm = self._realms[cluster] = _Realm(
-                SecretWriters(cluster, self._ranks), Namespaces(cluster, self._tell)
+                cluster,
+                SecretWriters(cluster, self._ranks),
+                Namespaces(cluster, self._tell),
             )
         return realm

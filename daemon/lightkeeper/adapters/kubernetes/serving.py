@@ -19,6 +19,8 @@ class Namespaces:
         self._changed = changed
         self._found: dict[str, frozenset[str]] = {}
         """By selector, once they were listed."""
+        self._served: dict[Choice, tuple[str, ...]] = {}
+        """By choice, of what is found: asked for often, and costly where there are thousands."""
         self._failures: dict[str, Failed] = {}
         self._wanted: frozenset[str] = frozenset()
         self._tend = asyncio.Event()
@@ -31,15 +33,18 @@ class Namespaces:
     def want(self, choices: Collection[Choice]) -> None:
         """Watch for what these ask for, and for nothing else."""
         self._wanted = frozenset(one for choice in choices for one in choice.selectors)
+        self._served.clear()
         self._tend.set()
 
     def served(self, choice: Choice, known: Collection[str]) -> tuple[str, ...]:
         """The namespaces that are meant; of what was not listed yet, those of `known`."""
         if any(selector not in self._found for selector in choice.selectors):
             return tuple(sorted({*choice.names, *known}))
-        every = self._found[""] if choice.patterns else ()
-        selected = self._found[choice.selector] if choice.selector is not None else ()
-        return choice.of_these(every, selected)
+        if choice not in self._served:
+            every = self._found[""] if choice.patterns else ()
+            selected = self._found[choice.selector] if choice.selector is not None else ()
+            self._served[choice] = choice.of_these(every, selected)
+        return self._served[choice]
 
     async def list(self) -> None:
         """Learn once which there are, for whoever does not go on watching."""
@@ -56,6 +61,7 @@ class Namespaces:
                 for selector in watches.keys() - self._wanted:
                     watches.pop(selector).cancel()
                     self._found.pop(selector, None)
+                    self._served.clear()
                     self._failures.pop(selector, None)
                 for selector in self._wanted - watches.keys():
                     watches[selector] = tasks.create_task(
@@ -85,5 +91,8 @@ class Namespaces:
             case _:
                 assert_never(seen)
         self._failures.pop(selector, None)
+        if found == before:
+            return False
         self._found[selector] = found
-        return found != before
+        self._served.clear()
+        return True
