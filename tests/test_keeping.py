@@ -50,6 +50,8 @@ class Replica:
     keeping: Keeping
     desk: Desk
     saved: AllSaved | Failed
+    unread: list[Failed]
+    """What was told of a state that could not be read."""
 
     def give_lease_to(self, holder: str) -> None:
         """Somebody edits the Lease, or another replica held it from the beginning."""
@@ -106,9 +108,10 @@ def replica() -> Replica:
     def begin() -> None:
         fleet.apply([kept("prod", "prod", edge.source(edge.issuer()))])
 
-    keeping = Keeping(fleet, load, begin, electing)
+    unread: list[Failed] = []
+    keeping = Keeping(fleet, load, begin, electing, unread.append)
     desk = Desk(fleet, ear, edge.clock, view, lambda: keeping.part.aside)
-    here = Replica(edge, ear, fleet, server, cluster, keeping, desk, {})
+    here = Replica(edge, ear, fleet, server, cluster, keeping, desk, {}, unread)
     return here
 
 
@@ -171,5 +174,6 @@ async def test_a_leader_that_cannot_read_the_state_says_so_while_it_leads(
         await turns()
 
         assert replica.keeping.part.waits == ""
+    assert replica.unread == [replica.saved]
     assert "no login is kept here yet: the saved state cannot be read" in str(line["error"])
     assert "secrets is forbidden" in str(line["error"])

@@ -146,7 +146,7 @@ async def once(
         keeping.cancel()
     await edge.workers.drain(timedelta(seconds=5))
     await edge.close()
-    return view_of(config, fleet.states, edge.clock)
+    return view_of(config, fleet.states, edge.clock, unlisted=edge.clusters.unlisted)
 
 
 def _apart(edge: Edge, places: list[str], served: Collection[str]) -> list[str]:

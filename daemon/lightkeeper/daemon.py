@@ -82,6 +82,7 @@ class Daemon:
             edge.loader(saved, journal.state_unreadable),
             self._begin,
             edge.electing(self.config, self._elected, partial(self._surprised, "lead")),
+            lambda failed: journal.state_not_read(failed.reason, failed.detail, edge.clock.now()),
         )
         desk = Desk(self._fleet, ear, edge.clock, self._view_of, lambda: self._keeping.part.aside)
         self._control = Control(self.config.socket, desk.answer)
@@ -112,7 +113,8 @@ class Daemon:
     def look(self) -> Callable[[], Report]:
         """How everything stands now, to be made a report of in any thread."""
         part = self._keeping.part
-        return partial(view_of, self.config, self._fleet.states, self._edge.clock, part)
+        unlisted = self._edge.clusters.unlisted
+        return partial(view_of, self.config, self._fleet.states, self._edge.clock, part, unlisted)
 
     @property
     def address(self) -> str:
@@ -208,6 +210,7 @@ class Daemon:
             with self._bounded("namespaces"):
                 if (realms := self._edge.clusters.realms) is not None:
                     realms.changed = self._fleet.survey
+                    realms.unlisted = partial(self._journal.namespaces_listed, self._edge.clock.now)
                     realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
                     await realms.run()
             self._roam_again.clear()

@@ -27,6 +27,7 @@ from lightkeeper.config.model import (
     source_fingerprint,
 )
 from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.core.namespaces import Unlisted
 from lightkeeper.core.part import ALONE, Part
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.report import Report, report
@@ -263,8 +264,14 @@ def policy_of(login: Login, config: Config) -> Policy:
     return Policy(renew_at=at, spread=spread, verify=login.verify)
 
 
-def view_of(config: Config, states: list[LoginState], clock: Clock, part: Part = ALONE) -> Report:
+def view_of(
+    config: Config,
+    states: list[LoginState],
+    clock: Clock,
+    part: Part = ALONE,
+    unlisted: Unlisted | None = None,
+) -> Report:
     """The report on these logins."""
     regions = {login.name: login.region for login in config.logins}
     told = report([(state, regions.get(state.login, "")) for state in states], clock.now())
-    return replace(told, part=part)
+    return replace(told, part=part, unlisted=unlisted)

@@ -30,7 +30,9 @@ class Keeping:
         load: Callable[[], Awaitable[AllSaved | Failed]],
         begin: Callable[[], None],
         electing: Electing | None,
+        unread: Callable[[Failed], object],
     ) -> None:
+        """`unread` is told each time that the saved state could not be read."""
         self.is_open = False
         """Whether the logins are kept here and now."""
         self._waits = ""
@@ -39,6 +41,7 @@ class Keeping:
         self._fleet = fleet
         self._load = load
         self._begin = begin
+        self._unread = unread
 
     @property
     def part(self) -> Part:
@@ -86,6 +89,7 @@ class Keeping:
             self._waits = (
                 f"the saved state cannot be read, {found.reason}: {found.detail}. {advice}"
             )
+            self._unread(found)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE.total_seconds()):
                     await asyncio.Event().wait()

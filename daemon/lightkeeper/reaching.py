@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
     from lightkeeper.adapters.kubernetes.state_secret import StateSecret
     from lightkeeper.cluster import Cluster, ClusterConfig
+    from lightkeeper.core.namespaces import Unlisted
 
 
 Served: TypeAlias = Mapping[LoginName, Collection[Place]]
@@ -67,6 +68,11 @@ class Reach:
         for output in sorted(secrets, key=lambda output: output.secret != name):
             return self._reached().cluster(_where(output))
         return self.own("outputs")
+
+    @property
+    def unlisted(self) -> Unlisted | None:
+        """Why it is not known which namespaces there are."""
+        return self.realms.why_unlisted if self.realms else None
 
     def insecure(self) -> list[str]:
         """What is to be said aloud of clusters that are asked without looking whom."""

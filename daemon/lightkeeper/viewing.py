@@ -74,7 +74,7 @@ async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable
             outputs = edge.outputs(login, served)
             known = _looked(state.with_places(places_of(outputs)), login, edge)
             states.append(await _looked_in_clusters(known, outputs, edge))
-        return view_of(config, states, edge.clock)
+        return view_of(config, states, edge.clock, unlisted=edge.clusters.unlisted)
     finally:
         await edge.close()
 

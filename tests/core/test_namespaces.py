@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from lightkeeper.core.namespaces import Choice
+from lightkeeper.core.namespaces import Choice, Unlisted
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.report import report, unready
+from tests.core.making import HOUR, at
 
 EVERY = ("build", "ci", "kube-system", "team-a", "team-b")
 
@@ -37,3 +41,21 @@ def test_only_patterns_and_labels_have_to_be_watched_for() -> None:
     assert Choice.of(["ci"], None, []).selectors == ()
     assert Choice.of(["ci", "team-*"], None, []).selectors == ("",)
     assert Choice.of(["team-*"], "ci=true", []).selectors == ("", "ci=true")
+
+
+def test_namespaces_that_are_not_known_are_told_where_every_place_counts() -> None:
+    why = Unlisted(reason=Reason.ACCESS_DENIED, detail="User cannot list")
+    told = replace(report([], at(HOUR)), unlisted=why)
+
+    assert unready(told, every_place=False) == ()
+    (one,) = unready(told, every_place=True)
+    assert one.reason == "access_denied"
+    assert one.sentence.startswith(
+        "which namespaces there are is not known: User cannot list (access_denied). The API server"
+    )
+
+
+def test_a_reason_that_is_none_of_a_delivery_has_no_advice() -> None:
+    why = Unlisted(reason=Reason.NOT_FOUND, detail="gone")
+
+    assert why.sentence == "which namespaces there are is not known: gone (not_found)."

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginName
+from lightkeeper.core.namespaces import Unlisted
 from lightkeeper.core.notices import NOTICES, Notice
 from lightkeeper.core.part import Part, Role
 from lightkeeper.core.place import PlaceState
@@ -253,3 +254,12 @@ def test_where_replicas_elect_a_leader_the_document_tells_who_it_is() -> None:
 
     assert (document["role"], document["leader"]) == ("standby", "them")
     assert (document["ready"], document["logins"]) == (True, [])
+
+
+def test_namespaces_that_are_not_known_are_told_in_a_sentence_and_leave_it_ready() -> None:
+    why = Unlisted(reason=Reason.NETWORK, detail="Connection refused")
+    document = as_document(replace(report([], at()), unlisted=why))
+
+    assert document["namespaces"] == why.sentence
+    assert document["ready"]
+    assert "namespaces" not in as_document(report([], at()))

@@ -319,7 +319,7 @@ class FakeCluster:
                     wait = 0.0
                     async for told in self._follow(watch, selector):
                         yield told
-            wait = min(30.0, max(1.0, 2 * wait))
+            wait = min(8.0, max(1.0, 2 * wait))
             await asyncio.sleep(wait)
 
     async def _follow(

@@ -16,7 +16,8 @@ from lightkeeper.core.election import (
     LeadershipEnded,
     LeaseReleased,
 )
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.namespaces import Unlisted
+from lightkeeper.core.reasons import DELIVERY, STORE, Reason
 from lightkeeper.telemetry.events import OWN_EVENTS
 from lightkeeper.telemetry.journal import Journal
 from tests.core.making import HOUR, MINUTE, at
@@ -106,6 +107,32 @@ def test_a_watch_that_is_blind_is_said_once_for_each_cause() -> None:
     assert [line["detail"] for line in written(say)] == ["/a: No space left", "/b: No space left"]
 
 
+def test_namespaces_that_cannot_be_listed_are_said_once_and_again_when_they_can() -> None:
+    def say(journal: Journal) -> None:
+        journal.namespaces_listed(at, None)
+        for _ in range(2):
+            for _ in range(3):
+                journal.namespaces_listed(at, Unlisted(reason=Reason.NETWORK, detail="refused"))
+            journal.namespaces_listed(at, None)
+
+    lines = written(say)
+
+    assert [line["event"] for line in lines] == ["namespaces_unknown", "namespaces_known"] * 2
+    assert (lines[0]["reason"], lines[0]["detail"]) == ("network", "refused")
+    assert lines[0]["advice"] == DELIVERY[Reason.NETWORK].advice
+
+
+def test_a_state_that_cannot_be_read_is_said_when_it_begins_and_each_hour() -> None:
+    def say(journal: Journal) -> None:
+        for after in (0 * MINUTE, MINUTE, HOUR, HOUR + MINUTE):
+            journal.state_not_read(Reason.NETWORK, "refused", at(after))
+
+    lines = written(say)
+
+    assert len(lines) == 2
+    assert lines[0]["advice"] == STORE[Reason.NETWORK].advice
+
+
 def test_places_that_are_left_are_named_with_the_command_that_cleans_them() -> None:
     (line,) = written(lambda journal: journal.places_left("prod", ["/a"]))
 
@@ -162,7 +189,10 @@ def say_everything(journal: Journal) -> None:
     ):
         journal.elected(fact)
     journal.watch_blind("d")
+    journal.namespaces_listed(at, Unlisted(reason=Reason.NETWORK, detail="d"))
+    journal.namespaces_listed(at, None)
     journal.places_left("prod", ["/a"])
+    journal.state_not_read(Reason.NETWORK, "d", at())
     journal.state_unreadable("prod", "d")
     journal.lines_lost(2)
     journal.daemon_stopping()

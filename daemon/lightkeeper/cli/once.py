@@ -188,4 +188,7 @@ def _told(document: Document) -> int:
             sys.stdout.write(f"  {place['place']}: {place['state']}\n")
             for line in about(place):
                 sys.stdout.write(f"    {line.text}\n")
+    if (unlisted := document.get("namespaces")) is not None:
+        well = False
+        sys.stdout.write(f"{unlisted}\n")
     return DONE if well else FAILED

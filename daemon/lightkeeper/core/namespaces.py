@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from lightkeeper.core.reasons import DELIVERY, Reason
+
 
 class Choice(Struct, frozen=True, kw_only=True):
     """What was configured: every namespace is meant that any of these finds."""
@@ -42,6 +44,24 @@ class Choice(Struct, frozen=True, kw_only=True):
         found = {one for one in every if _matches(one, self.patterns)}.union(selected)
         meant = {one for one in found if not _matches(one, self.exclude)}.union(self.names)
         return tuple(sorted(meant))
+
+
+class Unlisted(Struct, frozen=True, kw_only=True):
+    """Why it is not known which namespaces there are; those that were known are served."""
+
+    reason: Reason
+    detail: str
+
+    @property
+    def advice(self) -> str:
+        """What people should do about it."""
+        return DELIVERY[self.reason].advice if self.reason in DELIVERY else ""
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        said = f"which namespaces there are is not known: {self.detail} ({self.reason})."
+        return f"{said} {self.advice}".rstrip()
 
 
 def _is_pattern(text: str) -> bool:

@@ -17,6 +17,7 @@ from lightkeeper.core.credential import RegistryHost
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, Why
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
+from lightkeeper.core.namespaces import Unlisted
 from lightkeeper.core.notices import Notice, ordered
 from lightkeeper.core.part import ALONE, Part
 from lightkeeper.core.place import PlaceState
@@ -119,6 +120,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """By the wall clock here."""
     logins: tuple[LoginReport, ...]
     part: Part = ALONE
+    unlisted: Unlisted | None = None
+    """Why it is not known which namespaces there are; None if it is, or nobody asks."""
 
 
 class NotReady(Struct, frozen=True, kw_only=True):
@@ -143,15 +146,21 @@ def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
     """What is not ready, login by login.
 
     A login with too little left, or that the registry no longer takes; an output none of whose
-    places holds what is held. With `every_place` each place has to hold it.
+    places holds what is held. With `every_place` each place has to hold it, and it has to be known
+    which there are.
     """
     waiting = (
         NotReady(login=LoginName(""), output="", place="", reason="pending", sentence=told)
         for told in [report.part.waits]
         if told
     )
+    unknown = (
+        NotReady(login=LoginName(""), output="", place="", reason=one.reason, sentence=one.sentence)
+        for one in [report.unlisted]
+        if one is not None and every_place
+    )
     failing = (one for login in report.logins for one in _unready(login, every_place=every_place))
-    return (*waiting, *failing)
+    return (*waiting, *unknown, *failing)
 
 
 def advice(failure: Failure, table: Mapping[Reason, Failing]) -> str:

@@ -32,7 +32,8 @@ def as_document(report: Report) -> Document:
 def heading(report: Report) -> Document:
     """What the document tells of all logins together."""
     ready = not unready(report, every_place=False)
-    return {"at": instant(report.at), "ready": ready, **report.part.document()}
+    unlisted = {} if report.unlisted is None else {"namespaces": report.unlisted.sentence}
+    return {"at": instant(report.at), "ready": ready, **report.part.document(), **unlisted}
 
 
 def login_documents(report: Report) -> Iterator[Document]:

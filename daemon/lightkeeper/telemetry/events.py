@@ -284,10 +284,26 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "a change is found by the poll only, up to a minute later: {detail}",
         "A change there is found by the poll, up to a minute later.",
     ),
+    "namespaces_unknown": OwnEvent(
+        "warning",
+        "which namespaces there are is not known, {reason}: {detail}",
+        "Namespaces cannot be listed or watched; those that were known are served, and it is tried"
+        " again.",
+    ),
+    "namespaces_known": OwnEvent(
+        "info",
+        "it is known again which namespaces there are",
+        "Namespaces are listed and watched again.",
+    ),
     "places_left": OwnEvent(
         "warning",
         "our entries stay in places that are served no more; {command} takes them out",
         "Places are served no more; our entries stay until withdrawn.",
+    ),
+    "state_not_read": OwnEvent(
+        "error",
+        "no login is kept until the saved state is read, {reason}: {detail}",
+        "The Secret with the saved state cannot be read; no login is kept until it can.",
     ),
     "state_unreadable": OwnEvent(
         "warning",

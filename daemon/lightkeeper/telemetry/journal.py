@@ -20,7 +20,8 @@ from lightkeeper.core.election import (
 )
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.namespaces import Unlisted
+from lightkeeper.core.reasons import STORE, Reason
 from lightkeeper.telemetry import logs
 from lightkeeper.telemetry.events import OWN_EVENTS
 
@@ -116,10 +117,26 @@ class Journal:
             self._blind.add(detail)
             _log("watch_blind", detail=detail)
 
+    def namespaces_listed(self, now: Callable[[], Moment], failed: Unlisted | None) -> None:
+        """Why they are not, said when it begins and each hour; and that they are again."""
+        event = "namespaces_unknown"
+        if failed is None:
+            if self._failures.pop(event, None) is not None:
+                _log("namespaces_known")
+        elif self._is_due(event, failed.reason, now()):
+            said = {"reason": failed.reason, "detail": failed.detail, "advice": failed.advice}
+            _log(event, **said)
+
     def places_left(self, login: str, places: Sequence[str]) -> None:
         """What takes our entries out."""
         command = self._withdrawal(login)
         _log("places_left", login=login, places=list(places[:20]), command=command)
+
+    def state_not_read(self, reason: Reason, detail: str, now: Moment) -> None:
+        """Said when it begins, and each hour."""
+        if self._is_due("state_not_read", reason, now):
+            advice = STORE[reason].advice if reason in STORE else ""
+            _log("state_not_read", reason=reason, detail=detail, advice=advice)
 
     def state_unreadable(self, login: str, detail: str) -> None:
         """Its login starts anew."""

@@ -15,7 +15,8 @@ from lightkeeper.adapters.kubernetes.output import KubernetesSecret
 from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
 from lightkeeper.cluster import ClusterConfig
 from lightkeeper.core.facts import LoginName, OutputName, Place
-from lightkeeper.core.namespaces import Choice
+from lightkeeper.core.namespaces import Choice, Unlisted
+from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Ranks
 from lightkeeper.ports import Put
 from tests.core.making import LOGIN, NOON
@@ -44,12 +45,17 @@ class Scene:
     """A cluster with some namespaces, and one output."""
 
     def __init__(
-        self, choice: Choice, *, is_pruned: bool = False, known: tuple[str, ...] = ()
+        self,
+        choice: Choice,
+        *,
+        is_pruned: bool = False,
+        known: tuple[str, ...] = (),
+        rights: tuple[Right, ...] = RIGHTS,
     ) -> None:
         self.server = FakeApiServer(now=lambda: NOON)
         for name in ("ci", "team-a", "kube-system"):
             self.server.namespace(name)
-        self.cluster = Reached(self.server, Identity(rights=RIGHTS))
+        self.cluster = Reached(self.server, Identity(rights=rights))
         clusters: Any = self
         self.realms = Realms(clusters, Ranks())
         self.served = ServedSecret(
@@ -118,6 +124,24 @@ async def test_a_label_finds_them_beside_names() -> None:
         scene.server.label_namespace("team-a", {"ci": None})
         await scene.changed()
         assert namespaces(output) == ["ci"]
+
+
+async def test_it_is_told_why_they_are_not_known_and_when_they_are_again() -> None:
+    """What was known before is served meanwhile."""
+    scene = Scene(Choice.of([], "ci=true", []), known=("team-old",), rights=RIGHTS[:1])
+    told = asyncio.Queue[Unlisted | None]()
+    scene.realms.unlisted = told.put_nowait
+    async with asyncio.timeout(5), scene.running() as output:
+        why = await told.get()
+        assert why is not None
+        assert why.reason is Reason.ACCESS_DENIED
+        assert scene.realms.why_unlisted == why
+        assert namespaces(output) == ["team-old"]
+
+        scene.cluster.identity = Identity(rights=RIGHTS)
+        while (again := await told.get()) is not None:
+            assert again == why
+        assert namespaces(output) == []
 
 
 async def test_who_only_looks_lists_them_once() -> None:

@@ -27,7 +27,8 @@ from lightkeeper.ports import Clock, Failed
 
 PAGE: Final = 500
 _TIMEOUT_SECONDS: Final = (240, 300)
-_LONGEST_SECONDS: Final = 30.0
+_LONGEST_SECONDS: Final = 8.0
+"""A namespace that is made while nobody answers has its Secret within 10 s of the first answer."""
 _LASTED: Final = timedelta(seconds=10)
 """A watch that lasted so long was one, though nothing happened."""
 
@@ -99,7 +100,7 @@ class Namespaces:
 
 
 class _BackOff:
-    """1, 2, 4 … 30 s, each between its half and its whole."""
+    """1, 2, 4, 8 s, each between its half and its whole."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

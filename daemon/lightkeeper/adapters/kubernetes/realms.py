@@ -15,7 +15,7 @@ from lightkeeper.adapters.kubernetes.serving import Namespaces
 from lightkeeper.cluster import Cluster, ClusterConfig
 from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName, OutputName
-from lightkeeper.core.namespaces import Choice
+from lightkeeper.core.namespaces import Choice, Unlisted
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.client import KubernetesCluster
@@ -85,6 +85,8 @@ class Realms:
     def __init__(self, clusters: Clusters, ranks: Ranks) -> None:
         self.changed: Callable[[], None] = lambda: None
         """Is told that the namespaces are others now."""
+        self.unlisted: Callable[[Unlisted | None], None] = lambda _: None
+        """Is told why it is not known which namespaces there are, and that it is known again."""
         self.not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
         """Is told which Secret of a login stays where it should not."""
         self._clusters = clusters
@@ -98,6 +100,14 @@ class Realms:
         """The API servers whose certificates are not looked at."""
         accesses = (cluster.access for cluster in self._realms)
         return [access.server for access in accesses if access.is_insecure]
+
+    @property
+    def why_unlisted(self) -> Unlisted | None:
+        """Why it is not known which namespaces there are."""
+        for realm in self._realms.values():
+            for one in realm.namespaces.failures:
+                return Unlisted(reason=one.reason, detail=one.detail)
+        return None
 
     def output(self, served: ServedSecret) -> KubernetesSecret:
         """The output; nothing is sent yet. `ClusterConfigError` says what is wrong with it."""
@@ -170,6 +180,9 @@ class Realms:
         self.changed()
         self._tend.set()
 
+    def _tell_failure(self) -> None:
+        self.unlisted(self.why_unlisted)
+
     def _reach(self, where: ClusterConfig) -> _Realm:
         cluster = self._clusters.reach(where)
         realm = self._realms.get(cluster)
@@ -177,6 +190,6 @@ class Realms:
             realm = self._realms[cluster] = _Realm(
                 cluster,
                 SecretWriters(cluster, self._ranks),
-                Namespaces(cluster, self._tell),
+                Namespaces(cluster, self._tell, self._tell_failure),
             )
         return realm

@@ -14,9 +14,12 @@ from lightkeeper.ports import Failed
 class Namespaces:
     """The namespaces of one cluster, as far as somebody asked for any."""
 
-    def __init__(self, cluster: Cluster, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, changed: Callable[[], None], failed: Callable[[], None]
+    ) -> None:
         self._cluster = cluster
         self._changed = changed
+        self._failed = failed
         self._found: dict[str, frozenset[str]] = {}
         """By selector, once they were listed."""
         self._served: dict[Choice, tuple[str, ...]] = {}
@@ -87,10 +90,12 @@ class Namespaces:
                 found = (before or frozenset()) - {name}
             case Failed():
                 self._failures[selector] = seen
+                self._failed()
                 return False
             case _:
                 assert_never(seen)
-        self._failures.pop(selector, None)
+        if self._failures.pop(selector, None) is not None:
+            self._failed()
         if found == before:
             return False
         self._found[selector] = found
