@@ -209,7 +209,7 @@ class Daemon:
         while True:
             with self._bounded("namespaces"):
                 if (realms := self._edge.clusters.realms) is not None:
-                    realms.changed = self._fleet.survey
+                    realms.changed, realms.pruned = self._fleet.survey, self._fleet.cleared
                     realms.unlisted = partial(self._journal.namespaces_listed, self._edge.clock.now)
                     realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
                     await realms.run()

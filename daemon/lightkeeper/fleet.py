@@ -139,6 +139,11 @@ class Fleet:
         if name in self._keepers:
             self._keepers[name][1].touched(place)
 
+    def cleared(self, name: LoginName, place: str) -> None:
+        """An entry of `name` was taken out of a place that it serves no more."""
+        if name in self._keepers:
+            self._keepers[name][1].cleared(place)
+
     def survey(self) -> None:
         """Let every login serve the places that its outputs have now."""
         for name, (_, keeper) in self._keepers.items():

@@ -21,7 +21,7 @@ from lightkeeper.core.policy import Policy
 from lightkeeper.core.state import LoginState
 from lightkeeper.core.step import Deliver, Look, Save, Step
 from lightkeeper.history import History
-from lightkeeper.look import places_of
+from lightkeeper.look import may_stay, places_of
 from lightkeeper.ports import Output, World
 from lightkeeper.steps import Steps, Work
 
@@ -68,7 +68,8 @@ class Keeper:
 
         Whatever can fail has been done when it is handed out.
         """
-        state = self.state.under(policy, kin).with_places(places_of(outputs))
+        before = self.state.under(policy, kin)
+        state = before.with_places(places_of(outputs), may_stay(outputs))
 
         def adopt() -> None:
             self._history.state = state
@@ -81,9 +82,14 @@ class Keeper:
     def survey(self) -> None:
         """Serve the places that the outputs have now."""
         with self._history.bounded("survey"):
-            self._history.state = self.state.with_places(places_of(self._steps.outputs))
+            outputs = self._steps.outputs
+            self._history.state = self.state.with_places(places_of(outputs), may_stay(outputs))
             self._agenda = Agenda(_AT_ONCE)
         self._bell.set()
+
+    def cleared(self, place: str) -> None:
+        """Our entry was taken out of a place that is served no more."""
+        self._history.state = self.state.without_left(place)
 
     def ring(self) -> None:
         """Ask the plan again."""

@@ -5,7 +5,7 @@ Knows no keeper, so that whoever only looks does not pay for an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from lightkeeper.core import facts
@@ -25,6 +25,17 @@ def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
         poll = output.poll
         for place in output.places():
             yield PlaceState(place=place, replaces_foreign=output.replaces_foreign, poll=poll)
+
+
+def may_stay(outputs: Iterable[Output]) -> Callable[[Place], bool]:
+    """Whether an entry of ours may be where a place was that these outputs do not serve."""
+    by_name = {output.name: output for output in outputs}
+
+    def stays(place: Place) -> bool:
+        output = by_name.get(place.output)
+        return output is None or output.may_stay(place)
+
+    return stays
 
 
 def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:

@@ -149,6 +149,10 @@ class Output(Protocol):
         """Where it delivers to."""
         ...
 
+    def may_stay(self, place: Place) -> bool:
+        """Whether an entry of ours may be where a place was that it serves no more."""
+        ...
+
     async def read(
         self, place: Place, held: Credential, spared: frozenset[Digest] | None
     ) -> Found | Pending | Failed:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lightkeeper.core.namespaces import Choice, Unlisted
+from lightkeeper.core.namespaces import Choice, Roster, Unlisted
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report, unready
 from tests.core.making import HOUR, at
@@ -59,3 +63,65 @@ def test_a_reason_that_is_none_of_a_delivery_has_no_advice() -> None:
     why = Unlisted(reason=Reason.NOT_FOUND, detail="gone")
 
     assert why.sentence == "which namespaces there are is not known: gone (not_found)."
+
+
+CHANGES = ("label", "unlabel", "end", "finish", "remake")
+
+
+@dataclass
+class There:
+    """The namespaces of a cluster, and what becomes of them; a selector means those with labels."""
+
+    selector: str
+    labelled: dict[str, bool] = field(default_factory=dict)
+    ending: set[str] = field(default_factory=set)
+
+    @property
+    def meant(self) -> set[str]:
+        return {name for name, has in self.labelled.items() if has or not self.selector}
+
+    def change(self, name: str, change: str) -> None:
+        match change:
+            case "label" | "unlabel":
+                self.labelled[name] = change == "label"
+            case "end" if name in self.labelled:
+                self.ending.add(name)
+            case "finish" if name in self.ending:
+                del self.labelled[name]
+                self.ending.discard(name)
+            case "remake":
+                self.ending.discard(name)
+            case _:
+                pass
+
+    def listed(self) -> Roster:
+        """As a list has it."""
+        living, ending = self.meant - self.ending, self.meant & self.ending
+        return Roster(selector=self.selector, names=frozenset(living), ending=frozenset(ending))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(EVERY[:2]), st.sampled_from(CHANGES)), min_size=5),
+    st.sampled_from(["", "ci=true"]),
+    st.integers(0, 20),
+)
+def test_a_roster_knows_who_is_there_and_calls_nobody_gone_who_is(
+    changes: list[tuple[str, str]], selector: str, relisted: int
+) -> None:
+    """Each change is told as a watch tells it; once there is a list in place of a change."""
+    there, roster = There(selector), Roster(selector=selector)
+    for number, (name, change) in enumerate(changes):
+        before = there.meant
+        there.change(name, change)
+        if number == relisted:
+            roster = there.listed()
+        elif name in there.meant:
+            roster = roster.seen(name, is_ending=name in there.ending)
+        elif name in before:
+            roster = roster.lost(name)
+
+        assert roster == there.listed()
+        assert not any(roster.is_gone(one) for one in there.labelled.keys() - there.ending)
+        assert all(roster.is_gone(one) for one in there.meant & there.ending)
+        if not selector:
+            assert all(roster.is_gone(one) for one in set(EVERY) - there.labelled.keys())

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import Cause, RoundEnded, Why
+from lightkeeper.core.facts import Cause, Place, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.places import Places
@@ -343,6 +343,28 @@ def test_a_place_that_is_served_again_is_left_no_more() -> None:
     again = SERVED.with_places([]).with_places([PlaceState(place=HERE)])
 
     assert again.left == ()
+
+
+def test_nothing_is_left_where_no_entry_can_be_any_more() -> None:
+    state = delivered_to(HERE, THERE).with_places([], lambda place: place != HERE)
+
+    assert [one.name for one in state.left] == [THERE.name]
+
+
+def test_places_that_are_gone_push_out_no_record_of_one_where_an_entry_is() -> None:
+    state = SERVED.with_places([PlaceState(place=THERE)])
+    for number in range(200):
+        passing = Place(output=OUTPUT, name=f"ci-{number}/push")
+        state = state.with_places([PlaceState(place=passing)])
+        state = state.with_places([PlaceState(place=THERE)], lambda _: False)
+
+    assert [one.name for one in state.left] == [HERE.name]
+
+
+def test_a_place_that_was_cleared_is_left_no_more() -> None:
+    state = delivered_to(HERE, THERE).with_places([])
+
+    assert [one.name for one in state.without_left(HERE.name).left] == [THERE.name]
 
 
 def test_where_nothing_was_ever_held_nothing_is_left_behind() -> None:

@@ -234,10 +234,15 @@ class FakeOutput:
     gate: Gate = field(default_factory=Gate)
     held: dict[str, Digest | None] = field(default_factory=dict)
     failures: dict[str, Failed | Pending | Foreign | Exception] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    """Places that nothing is left of."""
     deliveries: list[Delivery] = field(default_factory=list)
 
     def places(self) -> Iterable[Place]:
         return [Place(self.name, name) for name in self.names]
+
+    def may_stay(self, place: Place) -> bool:
+        return place.name not in self.gone
 
     async def read(
         self, place: Place, held: Credential, spared: frozenset[Digest] | None

@@ -341,6 +341,10 @@ class DockerFile:
         """The one file."""
         return (Place(output=self.name, name=self._path),)
 
+    def may_stay(self, place: Place) -> bool:  # noqa: ARG002 - as the port says
+        """A file stays, whoever serves it."""
+        return True
+
     async def read(
         self, place: Place, held: Credential, spared: frozenset[Digest] | None
     ) -> Found | Pending | Failed:

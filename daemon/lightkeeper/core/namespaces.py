@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lightkeeper.core.reasons import DELIVERY, Reason
 
@@ -62,6 +63,34 @@ class Unlisted(Struct, frozen=True, kw_only=True):
         """All of it."""
         said = f"which namespaces there are is not known: {self.detail} ({self.reason})."
         return f"{said} {self.advice}".rstrip()
+
+
+class Roster(Struct, frozen=True, kw_only=True):
+    """The namespaces that a selector finds, as far as lists and watches told."""
+
+    selector: str
+    """Empty for every namespace."""
+    names: frozenset[str] = frozenset()
+    """Without those that are being deleted: nothing can be made in them."""
+    ending: frozenset[str] = frozenset()
+    """Those that are being deleted, with all that is in them."""
+
+    def seen(self, name: str, *, is_ending: bool) -> Roster:
+        """The same with one that is new, or another than before."""
+        if is_ending:
+            return replace(self, names=self.names - {name}, ending=self.ending | {name})
+        return replace(self, names=self.names | {name}, ending=self.ending - {name})
+
+    def lost(self, name: str) -> Roster:
+        """The same without one: it is deleted, or has other labels."""
+        return replace(self, names=self.names - {name}, ending=self.ending - {name})
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a namespace is known to be gone, or to go, with all that is in it.
+
+        False where that is not known: a selector does not tell how it lost one.
+        """
+        return name in self.ending or (not self.selector and name not in self.names)
 
 
 def _is_pattern(text: str) -> bool:

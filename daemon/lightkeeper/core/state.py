@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
-from lightkeeper.core.facts import Cause, LoginName, OutputName, RoundEnded
+from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, RoundEnded
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
@@ -200,8 +200,13 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         """The same login under another policy, among these credentials of all."""
         return replace(self, policy=policy, kin=kin)
 
-    def with_places(self, places: Iterable[PlaceState]) -> LoginState:
-        """The same login with these places: known ones keep what is known of them."""
+    def with_places(
+        self, places: Iterable[PlaceState], may_stay: Callable[[Place], bool] = lambda _: True
+    ) -> LoginState:
+        """The same login with these places: known ones keep what is known of them.
+
+        `may_stay` says whether an entry may be where one that is served no more was.
+        """
         left = {one.name for one in self.left}
         kept = Places.of(
             replace(self.places[new.place], replaces_foreign=new.replaces_foreign, poll=new.poll)
@@ -216,12 +221,16 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             self,
             places=kept,
             left=_without(
-                (*self.left, *leave((place.name for place in self.places), self.known)),
+                (*self.left, *leave(map(_name, filter(may_stay, self.places)), self.known)),
                 {place.name for place in kept},
             ),
             edition=self.edition + is_new,
             outputs=MappingProxyType(outputs),
         )
+
+    def without_left(self, name: str) -> LoginState:
+        """The same login, which has no entry any more at a place that it does not serve."""
+        return replace(self, left=tuple(one for one in self.left if one.name != name))
 
 
 def digests_of(all_known: Iterable[Iterable[Known]]) -> frozenset[Digest]:
@@ -232,6 +241,10 @@ def digests_of(all_known: Iterable[Iterable[Known]]) -> frozenset[Digest]:
 def failed_attempts(failures: Mapping[Reason, int]) -> int:
     """How many of these failures of renewals are of attempts."""
     return sum(failures[reason] for reason in failures if reason not in OF_VERIFICATION)
+
+
+def _name(place: Place) -> str:
+    return place.name
 
 
 def leave(names: Iterable[str], known: tuple[Known, ...]) -> tuple[LeftPlace, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune, withdraw
-from lightkeeper.core import policy
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
@@ -31,6 +30,23 @@ OTHER = LoginName("other")
 ELSEWHERE = a_credential("simulated-9", registry="other.test")
 RIGHTS = (Right(verbs=("get", "create", "patch"), resource="secrets", names=(NAME,)),)
 GHCR = {"ghcr.io": {"auth": "dTpw"}}
+
+
+@dataclass
+class Serving:
+    """What the output serves, as the test says."""
+
+    names: Sequence[str] = ("ci",)
+    gone: Collection[str] = ()
+
+    def namespaces(self) -> Sequence[str]:
+        return self.names
+
+    def is_gone(self, namespace: str) -> bool:
+        return namespace in self.gone
+
+    def poll(self) -> timedelta:
+        return timedelta(seconds=len(self.names))
 
 
 @dataclass
@@ -59,8 +75,7 @@ class Scene:
         return KubernetesSecret(
             login,
             OUTPUT,
-            namespaces=lambda: ("ci",),
-            poll=lambda: policy.POLL,
+            served=Serving(),
             replaces_foreign=False,
             options=SecretOptions(name=NAME, is_shared=is_shared, labels=labels or {}),
             writers=self.writers,
@@ -337,12 +352,11 @@ async def test_a_secret_that_hangs_delays_no_other() -> None:
 
 
 async def test_its_places_are_the_namespaces_that_there_are() -> None:
-    names: Sequence[str] = ("a", "b")
+    serving = Serving(["a", "b"], gone={"d"})
     output = KubernetesSecret(
         LOGIN,
         OUTPUT,
-        namespaces=lambda: tuple(names),
-        poll=lambda: timedelta(seconds=len(names)),
+        served=serving,
         replaces_foreign=False,
         options=SecretOptions(name=NAME),
         writers=Scene().writers,
@@ -350,8 +364,10 @@ async def test_its_places_are_the_namespaces_that_there_are() -> None:
 
     assert [place.name for place in output.places()] == [f"a/{NAME}", f"b/{NAME}"]
     assert output.poll.total_seconds() == 2
-    names = ["c"]
+    serving.names = ["c"]
     assert [place.name for place in output.places()] == [f"c/{NAME}"]
+    assert output.may_stay(Place(output=OUTPUT, name=f"a/{NAME}"))
+    assert not output.may_stay(Place(output=OUTPUT, name=f"d/{NAME}"))
 
 
 async def test_a_secret_that_serves_no_more_is_deleted_if_it_is_ours_alone() -> None:

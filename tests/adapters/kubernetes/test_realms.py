@@ -20,7 +20,8 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Ranks
 from lightkeeper.ports import Put
 from tests.core.making import LOGIN, NOON
-from tests.fakes.cluster import FakeApiServer, FakeCluster, Identity, Right
+from tests.fakes.cluster import UNREACHABLE, FakeApiServer, FakeCluster, Identity, Right
+from tests.fakes.edge import turns
 from tests.filing import a_delivery
 
 NAME = "lightsail-push"
@@ -70,6 +71,10 @@ class Scene:
         )
         self.changes = asyncio.Event()
         self.realms.changed = self.changes.set
+        self.pruned: list[str] = []
+        self.not_pruned: list[str] = []
+        self.realms.pruned = lambda _, place: self.pruned.append(place)
+        self.realms.not_pruned = lambda _, place: self.not_pruned.append(place)
 
     def reach(self, _: ClusterConfig) -> Reached:
         return self.cluster
@@ -90,28 +95,28 @@ class Scene:
         self.changes.clear()
 
 
-def namespaces(output: KubernetesSecret) -> list[str]:
+def namespaces_of(output: KubernetesSecret) -> list[str]:
     return [place.name.partition("/")[0] for place in output.places()]
 
 
 async def test_named_namespaces_are_served_whether_or_not_they_are_there() -> None:
     async with Scene(Choice(names=("later", "ci"))).running() as output:
-        assert namespaces(output) == ["ci", "later"]
+        assert namespaces_of(output) == ["ci", "later"]
 
 
 async def test_a_pattern_finds_namespaces_as_they_come_and_go() -> None:
     scene = Scene(Choice.of(["ci", "team-*"], None, ["team-x*"]), known=("team-old",))
     async with scene.running() as output:
-        assert namespaces(output) == ["ci", "team-old"]
+        assert namespaces_of(output) == ["ci", "team-old"]
         await scene.changed()
-        assert namespaces(output) == ["ci", "team-a"]
+        assert namespaces_of(output) == ["ci", "team-a"]
         for name in ("team-b", "team-x1"):
             scene.server.namespace(name)
             await scene.changed()
-        assert namespaces(output) == ["ci", "team-a", "team-b"]
+        assert namespaces_of(output) == ["ci", "team-a", "team-b"]
         scene.server.end_namespace("team-a")
         await scene.changed()
-        assert namespaces(output) == ["ci", "team-b"]
+        assert namespaces_of(output) == ["ci", "team-b"]
 
 
 async def test_a_label_finds_them_beside_names() -> None:
@@ -120,10 +125,10 @@ async def test_a_label_finds_them_beside_names() -> None:
         await scene.changed()
         scene.server.label_namespace("team-a", {"ci": "true"})
         await scene.changed()
-        assert namespaces(output) == ["ci", "team-a"]
+        assert namespaces_of(output) == ["ci", "team-a"]
         scene.server.label_namespace("team-a", {"ci": None})
         await scene.changed()
-        assert namespaces(output) == ["ci"]
+        assert namespaces_of(output) == ["ci"]
 
 
 async def test_it_is_told_why_they_are_not_known_and_when_they_are_again() -> None:
@@ -136,12 +141,12 @@ async def test_it_is_told_why_they_are_not_known_and_when_they_are_again() -> No
         assert why is not None
         assert why.reason is Reason.ACCESS_DENIED
         assert scene.realms.why_unlisted == why
-        assert namespaces(output) == ["team-old"]
+        assert namespaces_of(output) == ["team-old"]
 
         scene.cluster.identity = Identity(rights=RIGHTS)
         while (again := await told.get()) is not None:
             assert again == why
-        assert namespaces(output) == []
+        assert namespaces_of(output) == []
 
 
 async def test_who_only_looks_lists_them_once() -> None:
@@ -151,7 +156,7 @@ async def test_who_only_looks_lists_them_once() -> None:
 
     await scene.realms.list()
 
-    assert namespaces(output) == ["team-a"]
+    assert namespaces_of(output) == ["team-a"]
 
 
 @pytest.mark.parametrize("is_pruned", [False, True])
@@ -167,10 +172,64 @@ async def test_a_secret_is_deleted_where_it_serves_no_more_if_that_was_asked_for
 
         scene.server.label_namespace("team-a", {"ci": None})
         await scene.changed()
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await turns()
 
         assert (("team-a", NAME) in scene.server.secrets) is not is_pruned
+    assert scene.pruned == ([f"team-a/{NAME}"] if is_pruned else [])
+
+
+async def test_a_secret_that_could_not_be_deleted_is_told_as_one_that_stays() -> None:
+    scene = Scene(Choice.of([], "ci=true", []), is_pruned=True)
+    scene.server.label_namespace("team-a", {"ci": "true"})
+    async with scene.running():
+        await scene.changed()
+        scene.cluster.fate = lambda _: UNREACHABLE
+        scene.server.label_namespace("team-a", {"ci": None})
+        await scene.changed()
+        await turns()
+
+    assert (scene.pruned, scene.not_pruned) == ([], [f"team-a/{NAME}"])
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "selector"), [(["team-*"], None), ([], "ci=true"), (["team-*"], "ci=true")]
+)
+async def test_with_a_namespace_that_is_deleted_its_secret_is_gone(
+    namespaces: list[str], selector: str | None
+) -> None:
+    scene = Scene(Choice.of(namespaces, selector, []))
+    scene.server.label_namespace("team-a", {"ci": "true"})
+    place = Place(output=OUTPUT, name=f"team-a/{NAME}")
+    async with scene.running() as output:
+        while "team-a" not in namespaces_of(output):
+            await scene.changed()
+        assert output.may_stay(place)
+        scene.server.end_namespace("team-a")
+        while "team-a" in namespaces_of(output):
+            await scene.changed()
+
+        assert not output.may_stay(place)
+
+
+async def test_a_namespace_that_a_label_finds_no_more_may_have_its_secret_still() -> None:
+    scene = Scene(Choice.of([], "ci=true", []))
+    scene.server.label_namespace("team-a", {"ci": "true"})
+    async with scene.running() as output:
+        await scene.changed()
+        scene.server.label_namespace("team-a", {"ci": None})
+        await scene.changed()
+
+        assert namespaces_of(output) == []
+        assert output.may_stay(Place(output=OUTPUT, name=f"team-a/{NAME}"))
+
+
+async def test_of_a_namespace_that_was_deleted_meanwhile_a_list_of_all_knows() -> None:
+    scene = Scene(Choice.of(["team-*"], None, []), known=("team-a", "team-old"))
+    async with scene.running() as output:
+        await scene.changed()
+
+        assert not output.may_stay(Place(output=OUTPUT, name=f"team-old/{NAME}"))
+        assert output.may_stay(Place(output=OUTPUT, name=f"team-a/{NAME}"))
 
 
 def many(scene: Scene, login: str, count: int, qps: int | None) -> ServedSecret:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from lightkeeper.adapters.kubernetes.manifest import (
@@ -61,6 +61,22 @@ class SecretWriters:
         return owners.admit(host, (login, place))
 
 
+class Served(Protocol):
+    """What an output serves now."""
+
+    def namespaces(self) -> Collection[str]:
+        """These have its Secret."""
+        ...
+
+    def is_gone(self, namespace: str) -> bool:
+        """Whether it is known that nothing is left of one that it serves no more."""
+        ...
+
+    def poll(self) -> timedelta:
+        """How often each Secret is read."""
+        ...
+
+
 class KubernetesSecret:
     """One output of one login: a Secret of one name, in each of some namespaces."""
 
@@ -69,8 +85,7 @@ class KubernetesSecret:
         login: LoginName,
         name: OutputName,
         *,
-        namespaces: Callable[[], Collection[str]],
-        poll: Callable[[], timedelta],
+        served: Served,
         replaces_foreign: bool,
         options: SecretOptions,
         writers: SecretWriters,
@@ -78,8 +93,7 @@ class KubernetesSecret:
         self.name = name
         self.replaces_foreign = replaces_foreign
         self._login = login
-        self._namespaces = namespaces
-        self._poll = poll
+        self._served = served
         self._options = options
         self._writers = writers
         self._versions: dict[str, str] = {}
@@ -88,12 +102,16 @@ class KubernetesSecret:
     @property
     def poll(self) -> timedelta:
         """How often each is read."""
-        return self._poll()
+        return self._served.poll()
 
     def places(self) -> Iterable[Place]:
         """The Secret in each namespace."""
-        for namespace in self._namespaces():
+        for namespace in self._served.namespaces():
             yield Place(output=self.name, name=f"{namespace}/{self._options.name}")
+
+    def may_stay(self, place: Place) -> bool:
+        """A Secret goes with its namespace."""
+        return not self._served.is_gone(place.name.partition("/")[0])
 
     async def read(
         self, place: Place, held: Credential, spared: frozenset[Digest] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -71,6 +71,25 @@ class ServedSecret(Struct, frozen=True, kw_only=True):
     """Whether its Secret is deleted from a namespace that it serves no more."""
 
 
+class _Served(Struct):
+    """What an output serves now."""
+
+    realm: _Realm
+    output: ServedSecret
+
+    def namespaces(self) -> Collection[str]:
+        """These have its Secret."""
+        return self.realm.namespaces.served(self.output.choice, self.output.known)
+
+    def is_gone(self, namespace: str) -> bool:
+        """Whether it is known that nothing is left of one that it serves no more."""
+        return self.realm.namespaces.is_gone(self.output.choice, namespace)
+
+    def poll(self) -> timedelta:
+        """How often each Secret is read."""
+        return self.realm.poll()
+
+
 class _Pruned(Struct):
     """What was served last of an output whose Secrets go with their namespaces' choice."""
 
@@ -87,6 +106,8 @@ class Realms:
         """Is told that the namespaces are others now."""
         self.unlisted: Callable[[Unlisted | None], None] = lambda _: None
         """Is told why it is not known which namespaces there are, and that it is known again."""
+        self.pruned: Callable[[LoginName, str], None] = lambda _, __: None
+        """Is told which Secret of a login is no more where it should not be."""
         self.not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
         """Is told which Secret of a login stays where it should not."""
         self._clusters = clusters
@@ -115,8 +136,7 @@ class Realms:
         return KubernetesSecret(
             served.login,
             served.name,
-            namespaces=lambda: realm.namespaces.served(served.choice, served.known),
-            poll=realm.poll,
+            served=_Served(realm, served),
             replaces_foreign=served.replaces_foreign,
             options=served.options,
             writers=realm.writers,
@@ -169,8 +189,9 @@ class Realms:
     async def _prune(self, one: _Pruned, namespaces: Iterable[str]) -> None:
         cluster, output = one.realm.writers.cluster, one.output
         for namespace in namespaces:
-            if await prune(cluster, namespace, output.options, output.login) is not None:
-                self.not_pruned(output.login, f"{namespace}/{output.options.name}")
+            failed = await prune(cluster, namespace, output.options, output.login)
+            tell = self.not_pruned if failed else self.pruned
+            tell(output.login, f"{namespace}/{output.options.name}")
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import assert_never
 
 from lightkeeper.cluster import Cluster, Listed, NamespaceGone, NamespaceSeen
-from lightkeeper.core.namespaces import Choice
+from lightkeeper.core.namespaces import Choice, Roster
 from lightkeeper.ports import Failed
 
 
@@ -20,7 +20,7 @@ class Namespaces:
         self._cluster = cluster
         self._changed = changed
         self._failed = failed
-        self._found: dict[str, frozenset[str]] = {}
+        self._found: dict[str, Roster] = {}
         """By selector, once they were listed."""
         self._served: dict[Choice, tuple[str, ...]] = {}
         """By choice, of what is found: asked for often, and costly where there are thousands."""
@@ -44,10 +44,15 @@ class Namespaces:
         if any(selector not in self._found for selector in choice.selectors):
             return tuple(sorted({*choice.names, *known}))
         if choice not in self._served:
-            every = self._found[""] if choice.patterns else ()
-            selected = self._found[choice.selector] if choice.selector is not None else ()
+            every = self._found[""].names if choice.patterns else ()
+            selected = self._found[choice.selector].names if choice.selector is not None else ()
             self._served[choice] = choice.of_these(every, selected)
         return self._served[choice]
+
+    def is_gone(self, choice: Choice, namespace: str) -> bool:
+        """Whether it is known that nothing is left of a namespace that was meant."""
+        rosters = (self._found.get(selector) for selector in choice.selectors)
+        return any(roster.is_gone(namespace) for roster in rosters if roster)
 
     async def list(self) -> None:
         """Learn once which there are, for whoever does not go on watching."""
@@ -81,13 +86,18 @@ class Namespaces:
     def _take(self, selector: str, seen: Listed | NamespaceSeen | NamespaceGone | Failed) -> bool:
         """Know what was told; whether the namespaces are others now."""
         before = self._found.get(selector)
+        roster = before or Roster(selector=selector)
         match seen:
             case Listed(namespaces=listed):
-                found = frozenset(one.name for one in listed if not one.is_ending)
-            case NamespaceSeen(name=name, is_ending=False):
-                found = (before or frozenset()) | {name}
-            case NamespaceSeen(name=name) | NamespaceGone(name=name):
-                found = (before or frozenset()) - {name}
+                found = Roster(
+                    selector=selector,
+                    names=frozenset(one.name for one in listed if not one.is_ending),
+                    ending=frozenset(one.name for one in listed if one.is_ending),
+                )
+            case NamespaceSeen(name=name, is_ending=is_ending):
+                found = roster.seen(name, is_ending=is_ending)
+            case NamespaceGone(name=name):
+                found = roster.lost(name)
             case Failed():
                 self._failures[selector] = seen
                 self._failed()
@@ -96,8 +106,8 @@ class Namespaces:
                 assert_never(seen)
         if self._failures.pop(selector, None) is not None:
             self._failed()
-        if found == before:
-            return False
         self._found[selector] = found
+        if before is not None and found.names == before.names:
+            return False
         self._served.clear()
         return True
