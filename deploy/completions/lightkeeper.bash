@@ -31,7 +31,7 @@ _lightkeeper() {
         run) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
         once) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
         check) words="--help --online --rbac --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
-        status) words="--help --json --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
+        status) words="--help --places --json --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
         renew) words="--help --socket --config --state-dir" ;;
         withdraw) words="--help --config --region --profile --role-arn --endpoint-url --docker-config --containers-auth --kubernetes-secret --file-mode --seed --listen --state-dir --state-secret --lease --socket --log-level --log-format" ;;
         schema) words="--help --example" ;;

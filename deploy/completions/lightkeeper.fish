@@ -68,6 +68,7 @@ complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l socket -r -F -
 complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l log-level -x -a 'debug info warning error' -d 'debug, info, warning or error'
 complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l log-format -x -a 'auto console json' -d 'auto, console or json'
 complete -c lightkeeper -n '__fish_seen_subcommand_from status' -l help -d 'show this help message and exit'
+complete -c lightkeeper -n '__fish_seen_subcommand_from status' -l places -d 'every place, where an output has many'
 complete -c lightkeeper -n '__fish_seen_subcommand_from status' -l json -d 'print the document of /status'
 complete -c lightkeeper -n '__fish_seen_subcommand_from status' -l config -r -F -d 'the configuration; by default /etc/lightkeeper/config.yaml if it exists'
 complete -c lightkeeper -n '__fish_seen_subcommand_from status' -l region -x -d 'AWS region of the login; by default what AWS'\''s own settings say'

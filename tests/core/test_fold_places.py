@@ -18,8 +18,10 @@ from tests.core.making import (
     NOWHERE,
     OUTPUT,
     SECOND,
+    SECOND_ONE,
     THERE,
     after,
+    at,
     delivered,
     delivered_to,
     delivering,
@@ -28,6 +30,8 @@ from tests.core.making import (
     looking,
     not_delivered,
     pending,
+    renewed,
+    round_ended,
     seen,
     touched,
 )
@@ -135,3 +139,44 @@ def test_a_foreign_credential_is_a_drift_and_not_yet_a_failure(*, replaces: bool
 
     assert state.places[HERE].drift is Cause.REPLACED
     assert state.outputs.get(OUTPUT) is None
+
+
+def test_a_round_is_complete_when_the_last_place_that_lacked_it_holds_the_credential() -> None:
+    first = after(holding(HERE, THERE), delivered(SECOND))
+    both = after(first, delivered(MINUTE, place=THERE))
+
+    assert first.delivered_at is None
+    assert both.delivered_at == at(MINUTE).wall
+
+
+def test_what_fails_in_the_round_completes_it_when_it_is_mended() -> None:
+    failing = after(
+        holding(HERE, THERE), delivered(SECOND), not_delivered(place=THERE), round_ended(SECOND)
+    )
+    mended = after(failing, delivered(HOUR, place=THERE))
+
+    assert failing.delivered_at is None
+    assert mended.delivered_at == at(HOUR).wall
+
+
+def test_what_holds_it_already_completes_nothing_anew() -> None:
+    state = delivered_to(HERE, THERE)
+    before = state.delivered_at
+
+    assert before is not None
+    assert after(state, seen(HOUR), delivered(HOUR)).delivered_at == before
+
+
+def test_a_look_that_finds_the_last_of_them_well_completes_it() -> None:
+    """As after a restart, when nothing is left to deliver."""
+    assert after(holding(HERE), seen(MINUTE)).delivered_at == at(MINUTE).wall
+
+
+def test_a_new_credential_is_delivered_when_it_is_everywhere() -> None:
+    state = after(delivered_to(HERE, THERE), renewed(HOUR, SECOND_ONE))
+    before = state.delivered_at
+    state = after(state, delivered(HOUR, SECOND_ONE.digest))
+
+    assert state.delivered_at == before
+    state = after(state, delivered(2 * HOUR, SECOND_ONE.digest, place=THERE))
+    assert state.delivered_at == at(2 * HOUR).wall

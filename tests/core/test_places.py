@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 from lightkeeper.core.facts import Place
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.places import Places
-from tests.core.making import OUTPUT
+from tests.core.making import OUTPUT, a_credential
 
 NAMES = [f"/{number}" for number in range(30)]
 
 
+def place_named(name: str) -> Place:
+    return Place(output=OUTPUT, name=name)
+
+
 def a_place(name: str, repairs: int = 0) -> PlaceState:
-    return PlaceState(place=Place(output=OUTPUT, name=name), repairs=repairs)
+    return PlaceState(place=place_named(name), repairs=repairs)
 
 
 @given(
@@ -49,3 +53,27 @@ def test_of_ten_thousand_places_few_are_copied_at_a_change() -> None:
         shared += before._whole is places._whole  # noqa: SLF001 - what it costs is the point
 
     assert shared == 990
+
+
+@given(st.lists(st.booleans()))
+def test_all_hold_where_each_does(holding: list[bool]) -> None:
+    held = a_credential()
+    places = Places.of(
+        PlaceState(place=one, is_read=True, settled=holds, digest=held.digest)
+        for one, holds in zip(map(place_named, NAMES), holding, strict=False)
+    )
+
+    assert places.all_hold(held) == all(holding[: len(NAMES)])
+
+
+def test_that_all_hold_is_asked_of_what_they_are_now() -> None:
+    held = a_credential()
+    places = Places.of(map(a_place, NAMES))
+    for name in reversed(NAMES):
+        assert not places.all_hold(held)
+        places = places.with_one(
+            PlaceState(place=place_named(name), is_read=True, settled=True, digest=held.digest)
+        )
+
+    assert places.all_hold(held)
+    assert not places.all_hold(a_credential("other"))

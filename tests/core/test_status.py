@@ -83,6 +83,7 @@ def test_a_login_is_told_in_the_types_of_json() -> None:
         "next_attempt_why": "due",
         "last_success": "2026-01-01T12:00:00Z",
         "clock_skew_seconds": 0.0,
+        "delivered": "2026-01-01T12:00:00Z",
         "consecutive_failures": 0,
         "failure": None,
         "unsaved": None,

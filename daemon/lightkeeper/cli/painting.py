@@ -36,13 +36,15 @@ _HARD_SPACE: Final = "\xa0"
 class Painted:
     """A login of the status document, to be printed with rich."""
 
-    def __init__(self, login: Mapping[str, Any]) -> None:
+    def __init__(self, login: Mapping[str, Any], *, every_place: bool = False) -> None:
         self._login = login
+        self._every_place = every_place
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """As many lines as the width asks for."""
         yield self._head()
-        for line in (Line(self._login["sentence"]), *lines(self._login)):
+        said = lines(self._login, every_place=self._every_place)
+        for line in (Line(self._login["sentence"]), *said):
             yield from _wrapped(line, options.max_width)
 
     def _head(self) -> Table:

@@ -5,7 +5,8 @@ On a terminal and elsewhere they are the same; what they are painted with is `pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto, unique
 from typing import Any, Final, NamedTuple
@@ -41,6 +42,8 @@ WHY: Final = {
     "requested": "somebody asked for it",
 }
 """Why the next attempt begins, by the word of the document."""
+MANY: Final = 20
+"""More places than that of an output are counted, and not listed."""
 _PLACES: Final = {"ok": Tone.GOOD, "pending": Tone.WAITING, "failing": Tone.WRONG}
 
 
@@ -53,8 +56,12 @@ def mark(login: Mapping[str, Any]) -> Line:
     return Line("[ok]", Tone.GOOD) if login["ready"] else Line("[not ready]", Tone.ODD)
 
 
-def lines(login: Mapping[str, Any]) -> Iterator[Line]:
-    """What is known of a login, and then of each of its places."""
+def lines(login: Mapping[str, Any], *, every_place: bool = False) -> Iterator[Line]:
+    """What is known of a login, and then of each of its places.
+
+    Of an output with many, how many stand how; after that only places that something is to be said
+    of, unless `every_place` is asked for.
+    """
     registry = login["registry"] or "not known yet"
     yield Line(f"registry {registry}, region {login['region']}", Tone.QUIET)
     if login["due"]:
@@ -64,13 +71,57 @@ def lines(login: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(f"failing since {failure['since']}: {said}", Tone.WRONG)
         yield Line(failure["advice"])
         yield Line(attempt(login), Tone.QUIET)
-    for place in places(login):
-        until = place["expires"]
-        text = f"{place['place']}  [{place['state']}]"
-        if until or place["state"] != "pending":
-            text += f"  holds a login until {until}" if until else "  holds none of ours"
-        yield Line(text, _PLACES[place["state"]])
-        yield from about(place)
+    for output in login["outputs"]:
+        if len(output["places"]) > MANY:
+            yield _progress(output)
+        if len(output["places"]) > MANY and not every_place:
+            yield from _remarkable(output["places"])
+        else:
+            for place in output["places"]:
+                yield from _place(place)
+
+
+def _place(place: Mapping[str, Any]) -> Iterator[Line]:
+    until = place["expires"]
+    text = f"{place['place']}  [{place['state']}]"
+    if until or place["state"] != "pending":
+        text += f"  holds a login until {until}" if until else "  holds none of ours"
+    yield Line(text, _PLACES[place["state"]])
+    yield from about(place)
+
+
+def _progress(output: Mapping[str, Any]) -> Line:
+    """How far an output with many places is."""
+    by_state = output["places_by_state"]
+    ok, failing, pending = by_state["ok"], by_state["failing"], by_state["pending"]
+    said = f"{output['output']}: {ok:,} of {len(output['places']):,} places hold the login"
+    if pending:
+        said += f", {pending:,} to come"
+    if failing:
+        failures = [place["failure"] for place in output["places"] if place["failure"]]
+        reasons = Counter(failure["reason"] for failure in failures).most_common()
+        why = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        said += f", {failing:,} failing" + (f" ({why})" if why else "")
+    if output["earliest_expiry"]:
+        said += f"; the first to expire does so at {output['earliest_expiry']}"
+    worst = "failing" if failing else "pending" if pending else "ok"
+    return Line(said, _PLACES[worst])
+
+
+def _remarkable(every: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Of many places the first few that something is to be said of, those that fail first."""
+    failing = [place for place in every if place["state"] == "failing"]
+    odd = [place for place in every if place["state"] != "failing" and _is_odd(place)]
+    found = failing + odd
+    for place in found[:MANY]:
+        yield from _place(place)
+    if len(found) > MANY:
+        yield Line(f"and {len(found) - MANY:,} more like these; all with --places", Tone.QUIET)
+
+
+def _is_odd(place: Mapping[str, Any]) -> bool:
+    """Whether somebody changed what we put there, or it is not what clients would use."""
+    return bool(place["drift"]) or any(one["level"] == "warning" for one in place["notices"])
 
 
 def attempt(login: Mapping[str, Any]) -> str:

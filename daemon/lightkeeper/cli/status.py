@@ -22,6 +22,9 @@ Document = dict[str, Any]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("login", nargs="?", metavar="LOGIN", help="tell more of this one")
+    parser.add_argument(
+        "--places", action="store_true", help="every place, where an output has many"
+    )
     parser.add_argument("--json", action="store_true", help="print the document of /status")
     settings.arguments(parser)
 
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps({**document, "logins": logins}, indent=1) + "\n")
     else:
-        _print(logins, missing, is_one=bool(args.login))
+        _print(logins, missing, is_one=bool(args.login), every_place=args.places)
     return DONE if all(login["ready"] for login in logins) else FAILED
 
 
@@ -64,30 +67,30 @@ def _document(args: argparse.Namespace) -> tuple[Document | None, str]:
     return store.document(args, "status", config), said
 
 
-def _print(logins: list[Document], missing: str, *, is_one: bool) -> None:
+def _print(logins: list[Document], missing: str, *, is_one: bool, every_place: bool) -> None:
     if missing:
         sys.stdout.write(f"{missing}\n")
     for login in logins:
         if is_painted():
-            _paint(login)
+            _paint(login, every_place=every_place)
         else:
-            _write(login)
+            _write(login, every_place=every_place)
         if is_one:
             for line in _more(login):
                 sys.stdout.write(f"  {line}\n")
 
 
-def _paint(login: Document) -> None:
+def _paint(login: Document, *, every_place: bool) -> None:
     from rich.console import Console
 
     from lightkeeper.cli.painting import Painted
 
-    Console().print(Painted(login))
+    Console().print(Painted(login, every_place=every_place))
 
 
-def _write(login: Document) -> None:
+def _write(login: Document, *, every_place: bool) -> None:
     sys.stdout.write(f"{login['login']}  {mark(login).text}  {login['sentence']}\n")
-    for line in lines(login):
+    for line in lines(login, every_place=every_place):
         sys.stdout.write(f"{'  ' * line.depth}{line.text}\n")
 
 

@@ -168,7 +168,7 @@ def _fold_place(
         case facts.PlaceTouched():
             return _with(state, replace(place, touched=True))
         case facts.PlaceRead():
-            return _with(state, places.read(place, fact, state.held))
+            return _complete(_with(state, places.read(place, fact, state.held)), place, fact)
         case facts.PlacePending():
             return _with(state, places.pending(place, fact))
         case facts.Drifted():
@@ -188,7 +188,8 @@ def _fold_place(
 
 
 def _delivered(state: LoginState, place: PlaceState, fact: facts.Delivered) -> LoginState:
-    after = _count_output(_with(state, places.delivered(place, fact)), place, fact=fact)
+    after = _complete(_with(state, places.delivered(place, fact)), place, fact)
+    after = _count_output(after, place, fact=fact)
     if after.round is not None:
         counted = (
             replace(after.round, changed=after.round.changed + 1)
@@ -197,6 +198,16 @@ def _delivered(state: LoginState, place: PlaceState, fact: facts.Delivered) -> L
         )
         after = replace(after, round=counted)
     return _noted(after, fact, fact.repaired or "") if is_news(state, fact) else after
+
+
+def _complete(
+    after: LoginState, before: PlaceState, fact: facts.PlaceRead | facts.Delivered
+) -> LoginState:
+    """With the time if this was the last place that lacked what is held."""
+    is_new = after.places[before.place].holds(after.held) and not before.holds(after.held)
+    if not (is_new and after.places.all_hold(after.held)):
+        return after
+    return replace(after, delivered_at=fact.at.wall)
 
 
 def _with(state: LoginState, place: PlaceState) -> LoginState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from typing import Final, Self
 
+from lightkeeper.core.credential import Credential
 from lightkeeper.core.facts import Place
 from lightkeeper.core.place import PlaceState
 
@@ -52,6 +53,13 @@ class Places(Mapping[Place, PlaceState]):
     def values(self) -> ValuesView[PlaceState]:
         """What is known of each, in one sweep."""
         return ({**self._whole, **self._changed} if self._changed else self._whole).values()
+
+    def all_hold(self, credential: Credential | None) -> bool:
+        """Whether the credential was read back from each.
+
+        Asked from the last one on: a round comes there at its end, and so asks little until then.
+        """
+        return all(self[name].holds(credential) for name in reversed(self._whole))
 
 
 NO_PLACES: Final = Places({})

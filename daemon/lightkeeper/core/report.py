@@ -102,6 +102,8 @@ class LoginReport(Struct, frozen=True, kw_only=True):
     renewals: int
     renewal_failures: Mapping[Reason, int]
     verifications: Mapping[Verdict, int]
+    delivered_at: datetime | None
+    """When every place last came to hold what is held, by the wall clock here."""
     unsaved: Failure | None
     bug: Failure | None
     outputs: tuple[OutputReport, ...]
@@ -193,6 +195,7 @@ def _login(state: LoginState, region: str, now: Moment) -> LoginReport:
         renewals=state.renewals,
         renewal_failures=state.renewal_failures,
         verifications=state.verifications,
+        delivered_at=state.delivered_at,
         unsaved=state.unsaved,
         bug=state.bug,
         outputs=tuple(_outputs(state, now)),

@@ -116,6 +116,8 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     stored: int = 0
     """The last edition that the store was given, whether it took it or not."""
     round: Round | None = None
+    delivered_at: datetime | None = None
+    """When the last place that lacked it came to hold what is held, by the wall clock."""
 
     renewals: int = 0
     renewal_failures: Mapping[Reason, int] = _NOTHING

@@ -96,6 +96,7 @@ def _login(login: LoginReport, *, is_ready: bool) -> Document:
         "next_attempt_why": login.next_why,
         "last_success": instant(login.last_success),
         "clock_skew_seconds": round(login.skew.total_seconds(), 3),
+        "delivered": instant(login.delivered_at),
         "consecutive_failures": login.consecutive_failures,
         "failure": _failure(login.failure, RENEWAL),
         "unsaved": _failure(login.unsaved, STORE),

@@ -92,6 +92,11 @@ _GAUGES: Final[tuple[tuple[str, str, _Value], ...]] = (
         lambda x: _stamp(x.last_success),
     ),
     (
+        "login_delivered_timestamp_seconds",
+        "When every place last came to hold the held credential, 0 if not yet.",
+        lambda x: _stamp(x.delivered_at),
+    ),
+    (
         "login_consecutive_failures",
         "Failed attempts since the last success.",
         lambda x: x.consecutive_failures,
