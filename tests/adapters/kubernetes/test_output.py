@@ -155,6 +155,42 @@ async def test_a_renewal_costs_one_request_and_what_is_there_none() -> None:
     assert scene.auths == {SECOND_ONE.registry: auth_of(SECOND_ONE)}
 
 
+async def test_what_a_look_found_missing_is_made_without_looking_again() -> None:
+    scene = Scene()
+    output = scene.output()
+    assert await read(output) == Found(digest=None, settled=False)
+    scene.asked.clear()
+
+    await put(output, a_delivery())
+
+    assert scene.asked == ["patch secrets"]
+    assert scene.auths == {FIRST.registry: auth_of(FIRST)}
+
+
+async def test_what_somebody_made_since_a_look_found_none_is_left_alone() -> None:
+    scene = Scene()
+    output = scene.output()
+    await read(output)
+    scene.others(GHCR)
+
+    outcome = await output.deliver(CI, a_delivery(if_foreign=IfForeign.SPARE))
+
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.CONFLICT
+    assert scene.auths == GHCR
+
+
+async def test_what_is_to_be_shared_is_looked_at_before_each_write() -> None:
+    scene = Scene()
+    output = scene.output(is_shared=True)
+    await read(output)
+    scene.others(GHCR)
+
+    await put(output, a_delivery())
+
+    assert scene.auths == GHCR | {FIRST.registry: auth_of(FIRST)}
+
+
 async def test_what_was_changed_since_is_read_before_anything_is_written_over_it() -> None:
     scene = Scene()
     output = scene.output()
@@ -400,3 +436,23 @@ async def test_what_is_withdrawn_leaves_the_secret_and_what_others_have_in_it(
     there = scene.server.secrets["ci", NAME].seen()
     assert not any("lightkeeper.io" in key for key in there.annotations)
     assert await withdraw(scene.cluster, f"no/{NAME}", LOGIN, [FIRST.registry], ours) is False
+
+
+async def test_no_more_is_remembered_than_there_are_places() -> None:
+    """Where namespaces are made for each build and go with it, a year has many."""
+    scene, serving = Scene(), Serving([])
+    output = KubernetesSecret(
+        LOGIN,
+        OUTPUT,
+        served=serving,
+        replaces_foreign=False,
+        options=SecretOptions(name=NAME),
+        writers=scene.writers,
+    )
+    for number in range(50):
+        serving.names = [f"build-{number}"]
+        scene.server.namespace(serving.names[0])
+        (place,) = output.places()
+        assert isinstance(await output.deliver(place, a_delivery()), Put)
+
+    assert len(output._versions) <= 2  # noqa: SLF001 - what is kept is the point

@@ -97,7 +97,8 @@ class KubernetesSecret:
         self._options = options
         self._writers = writers
         self._versions: dict[str, str] = {}
-        """By place: of the Secret as we wrote it, or found it to be ours."""
+        """By place: of the Secret as we wrote it, or found it to be ours; empty where a look found
+        none."""
 
     @property
     def poll(self) -> timedelta:
@@ -106,8 +107,14 @@ class KubernetesSecret:
 
     def places(self) -> Iterable[Place]:
         """The Secret in each namespace."""
-        for namespace in self._served.namespaces():
-            yield Place(output=self.name, name=f"{namespace}/{self._options.name}")
+        places = [
+            Place(output=self.name, name=f"{namespace}/{self._options.name}")
+            for namespace in self._served.namespaces()
+        ]
+        if len(self._versions) > len(places):  # namespaces come and go for years
+            for name in self._versions.keys() - {place.name for place in places}:
+                del self._versions[name]
+        return places
 
     def may_stay(self, place: Place) -> bool:
         """A Secret goes with its namespace."""
@@ -121,7 +128,7 @@ class KubernetesSecret:
         if isinstance(seen, Failed):
             return seen
         there = look(seen, held, spared, self._login, self._options)
-        if seen is not None and isinstance(there, Found) and there.settled:
+        if seen is None or (isinstance(there, Found) and there.settled):
             self._know(place, seen)
         return there
 
@@ -143,7 +150,8 @@ class KubernetesSecret:
     ) -> Put | Foreign | Pending | Failed | None:
         """What a delivery comes to; None if somebody else wrote meanwhile."""
         namespace, options = _namespace(place), self._options
-        if before := self._versions.get(place.name, ""):
+        before = self._versions.get(place.name)
+        if before is not None:
             wanted: Change | Foreign | Failed = renewed(namespace, delivery, options)
         else:
             seen = await self._read(place)
@@ -168,15 +176,10 @@ class KubernetesSecret:
         self._versions.pop(place.name, None)
         return await self._writers.cluster.read_secret(_namespace(place), self._options.name)
 
-    def _know(self, place: Place, seen: SecretSeen) -> None:
+    def _know(self, place: Place, seen: SecretSeen | None) -> None:
         # One that is shared is read before each write: what others have in it is to stay.
         if not self._options.is_shared:
-            self._versions[place.name] = seen.version
-
-    def forget_all_but(self, places: Collection[str]) -> None:
-        """Let go of what is known of places that are served no more."""
-        for name in self._versions.keys() - set(places):
-            del self._versions[name]
+            self._versions[place.name] = seen.version if seen else ""
 
 
 def _namespace(place: Place) -> str:
