@@ -8,9 +8,10 @@ from lightkeeper.core import facts
 from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import Cause, LoginFact
 from lightkeeper.core.news import is_news
+from lightkeeper.core.place import Proof
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
-from lightkeeper.look import looked, places_of, seen_at, spared
+from lightkeeper.look import looked, places_of, proof_of, seen_at, spared
 from lightkeeper.ports import Failed, Found, Pending
 from tests.core.making import (
     FIRST,
@@ -163,3 +164,51 @@ def test_what_kept_it_from_being_read_is_told(look: object) -> None:
     assert told(Failed(reason=Reason.READ_ONLY, detail="no")) == facts.DeliveryFailed(
         login=LOGIN, at=NOW, place=HERE, reason=Reason.READ_ONLY, detail="no"
     )
+
+
+REFUSED = Failed(reason=Reason.ACCESS_DENIED, detail="403")
+
+
+def test_a_dry_run_that_was_refused_is_told_as_the_next_delivery_would_be() -> None:
+    seen = Found(digest=FIRST.digest, settled=True)
+
+    read, failed = looked(_unread(), HERE, seen, NOW, proof=proof_of(REFUSED))
+
+    assert isinstance(read, facts.PlaceRead)
+    assert not read.proven
+    assert failed == facts.DeliveryFailed(
+        login=LOGIN,
+        at=NOW,
+        place=HERE,
+        reason=Reason.ACCESS_DENIED,
+        detail="it is current, and the next would fail: 403",
+        foreseen=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("failed", "proven"), [(None, True), (Failed(reason=Reason.TIMEOUT, detail=""), False)]
+)
+def test_a_dry_run_that_passed_proves_and_one_that_was_not_answered_tells_nothing(
+    failed: Failed | None, *, proven: bool
+) -> None:
+    seen = Found(digest=FIRST.digest, settled=True)
+
+    (read,) = looked(_unread(), HERE, seen, NOW, proof=proof_of(failed))
+
+    assert isinstance(read, facts.PlaceRead)
+    assert read.proven is proven
+
+
+def test_a_dry_run_of_what_is_no_longer_held_tells_nothing() -> None:
+    seen = Found(digest=FIRST.digest, settled=False)
+
+    (read,) = looked(_unread(), HERE, seen, NOW, proof=REFUSED)
+
+    assert isinstance(read, facts.PlaceRead)
+
+
+def test_places_are_to_be_proven_where_a_write_has_a_dry_run() -> None:
+    outputs = [FakeOutput(("/a",)), FakeOutput(("/b",), proofs={})]
+
+    assert [one.proof for one in places_of(outputs)] == [Proof.NEVER, Proof.DUE]

@@ -68,7 +68,7 @@ class Keeper:
 
         Whatever can fail has been done when it is handed out.
         """
-        before = self.state.under(policy, kin)
+        before = self.state.under(policy, kin).unproven()
         state = before.with_places(places_of(outputs), may_stay(outputs))
 
         def adopt() -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from lightkeeper.core import facts
-from lightkeeper.core.credential import Digest
+from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause, LoginFact, LoginName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.place import PlaceState
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.place import PlaceState, Proof
+from lightkeeper.core.reasons import DELIVERY, Reason
 from lightkeeper.core.state import LoginState
-from lightkeeper.ports import Failed, Foreign, Found, Output, Pending
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Output, Pending
 
 
 def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
@@ -24,7 +26,12 @@ def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
     for output in outputs:
         poll = output.poll
         for place in output.places():
-            yield PlaceState(place=place, replaces_foreign=output.replaces_foreign, poll=poll)
+            yield PlaceState(
+                place=place,
+                replaces_foreign=output.replaces_foreign,
+                poll=poll,
+                proof=Proof.NEVER if output.prove is None else Proof.DUE,
+            )
 
 
 def may_stay(outputs: Iterable[Output]) -> Callable[[Place], bool]:
@@ -46,17 +53,62 @@ def spared(state: LoginState, place: Place) -> frozenset[Digest] | None:
     )
 
 
+def delivery_of(state: LoginState, place: Place, held: Credential) -> Delivery:
+    """What would be put into a place where nothing of others is to be replaced."""
+    return Delivery(
+        login=state.login,
+        credential=held,
+        ours=state.ours_in(state.places.get(place)),
+        kin=state.kin,
+        former=state.former_registries,
+        if_foreign=IfForeign.ASK if spared(state, place) is None else IfForeign.SPARE,
+    )
+
+
+def proof_of(failed: Failed | None) -> Failed | bool | None:
+    """What a dry run tells of the next write: True, or what a person has to mend before it.
+
+    None if neither: what passes by itself may have passed by then.
+    """
+    if failed is None:
+        return True
+    return None if DELIVERY[failed.reason].passes else failed
+
+
 def looked(
-    state: LoginState, place: Place, seen: Found | Pending | Failed, now: Moment
+    state: LoginState,
+    place: Place,
+    seen: Found | Pending | Failed,
+    now: Moment,
+    *,
+    proof: Failed | bool | None = None,
 ) -> list[LoginFact]:
-    """The facts that a look at a place ends in, given what was known of it before."""
+    """The facts that a look at a place ends in, given what was known of it before.
+
+    `proof` is what a dry run told beside it.
+    """
     known = state.places.get(place)
     if known is None or not isinstance(seen, Found):
         return [seen_at(state.login, place, seen, now)]
     if cause := state.drift_of(known, seen.digest, settled=seen.settled):
         return drifted(state, place, cause, seen, now)
     read = seen_at(state.login, place, seen, now)
-    return [read, *_in_conflict(state, place, read, seen.by)]
+    if not isinstance(read, facts.PlaceRead) or not seen.settled or proof is None:
+        return [read, *_in_conflict(state, place, read, seen.by)]
+    if isinstance(proof, Failed):
+        return [read, _foreseen(state, place, proof, now)]
+    return [replace(read, proven=True)]
+
+
+def _foreseen(state: LoginState, place: Place, failed: Failed, now: Moment) -> LoginFact:
+    return facts.DeliveryFailed(
+        login=state.login,
+        at=now,
+        place=place,
+        reason=failed.reason,
+        detail=f"it is current, and the next would fail: {failed.detail}",
+        foreseen=True,
+    )
 
 
 def drifted(

@@ -5,7 +5,7 @@ An adapter implements one of these over one outside system; a test implements it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from enum import Enum, auto, unique
 from random import Random
@@ -143,6 +143,14 @@ class Output(Protocol):
     @property
     def poll(self) -> timedelta:
         """How often each place is read, even if nobody says that it changed."""
+        ...
+
+    @property
+    def prove(self) -> Callable[[Place, Delivery], Awaitable[Failed | None]] | None:
+        """What would keep a delivery from a place that needs none now, told by a dry run.
+
+        None where there is no dry run of a write.
+        """
         ...
 
     def places(self) -> Iterable[Place]:

@@ -26,9 +26,8 @@ from lightkeeper.core.saved import put_down
 from lightkeeper.core.state import LoginState
 from lightkeeper.core.step import Deliver, Look, Renew, Save, Step, Verify
 from lightkeeper.history import Broke, History
-from lightkeeper.look import drifted, looked, seen_at, spared
+from lightkeeper.look import delivery_of, drifted, looked, proof_of, seen_at, spared
 from lightkeeper.ports import (
-    Delivery,
     Failed,
     Foreign,
     Found,
@@ -100,7 +99,7 @@ class Steps:
             case Look(place=place):
                 look = facts.LookStarted(login=login, at=now, place=place)
                 broke = partial(self._place_broke, place, "a bug in look")
-                read = partial(self._look, self._outputs[place.output], place)
+                read = partial(self._look, self._outputs[place.output], step)
                 return Work("look", look, read, broke)
             case Deliver(place=place):
                 delivery = facts.DeliveryStarted(login=login, at=now, place=place)
@@ -156,28 +155,27 @@ class Steps:
             await self._save(*told)
         return told
 
-    async def _look(self, output: Output, place: Place) -> Sequence[LoginFact]:
-        held = self._state.held
+    async def _look(self, output: Output, step: Look) -> Sequence[LoginFact]:
+        place, held = step.place, self._state.held
         if held is None:
             return ()
         seen = await output.read(place, held, spared(self._state, place))
+        proof = None
         if isinstance(seen, Found):
+            if step.proves and seen.settled and output.prove is not None:
+                proof = proof_of(await output.prove(place, delivery_of(self._state, place, held)))
             seen = replace(seen, settled=seen.settled and self._state.held is held)
-        return looked(self._state, place, seen, self._now())
+        return looked(self._state, place, seen, self._now(), proof=proof)
 
     async def _deliver(self, output: Output, step: Deliver) -> Sequence[LoginFact]:
         place, held = step.place, self._state.held
         if held is None:
             return ()
-        delivery = Delivery(
-            login=self._state.login,
-            credential=held,
-            ours=self._state.ours_in(self._state.places.get(place)),
-            kin=self._state.kin,
-            former=self._state.former_registries,
-            if_foreign=self._if_foreign(step),
-            newer=await self._newer(held) if step.replace_foreign else frozenset(),
-        )
+        delivery = delivery_of(self._state, place, held)
+        if step.replace_foreign:
+            delivery = replace(
+                delivery, if_foreign=IfForeign.REPLACE, newer=await self._newer(held)
+            )
         outcome = await output.deliver(place, delivery)
         login, now = self._state.login, self._now()
         match outcome:
@@ -205,11 +203,6 @@ class Steps:
         """What expires later than `held`: whoever shares our store may have gone on without us."""
         known = await self._world.store.known(self._state.login)
         return frozenset(one.digest for one in known if one.expires_at > held.expires_at)
-
-    def _if_foreign(self, step: Deliver) -> IfForeign:
-        if step.replace_foreign:
-            return IfForeign.REPLACE
-        return IfForeign.ASK if spared(self._state, step.place) is None else IfForeign.SPARE
 
     async def _save_now(self) -> Sequence[LoginFact]:
         await self._save()

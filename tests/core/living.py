@@ -20,7 +20,7 @@ from lightkeeper.core.credential import Digest
 from lightkeeper.core.facts import NO_DIGEST, Cause, LoginFact, Place, Why
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
-from lightkeeper.core.place import PlaceState
+from lightkeeper.core.place import PlaceState, Proof
 from lightkeeper.core.plan import Agenda, Plan, plan
 from lightkeeper.core.policy import HEARTBEAT, Policy, due_at
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
@@ -283,6 +283,11 @@ class Life:
         seen: LoginFact = making.seen(self.passed, digest, place=place.place, settled=settled)
         if cause is not None:
             seen = making.drifted(self.passed, cause, place=place.place, digest=digest)
+        elif settled and place.proof is not Proof.NEVER and self.random.random() < 0.3:
+            self._ended(seen)
+            seen = making.not_delivered(
+                self.passed, Reason.ACCESS_DENIED, place=place.place, foreseen=True
+            )
         self._place_ended(place, self._perhaps_not(place, seen))
 
     def _end_delivery(self, place: PlaceState) -> None:
@@ -305,9 +310,11 @@ class Life:
                 return making.renewed(self.passed, credential)
             case Verify():
                 return making.verified(self.passed, digest=held.digest if held else NO_DIGEST)
-            case Look(place=place):
+            case Look(place=place, proves=proves):
                 known = self.state.places[place]
-                return making.seen(self.passed, known.digest, place=place, settled=known.settled)
+                return making.seen(
+                    self.passed, known.digest, place=place, settled=known.settled, proven=proves
+                )
             case Deliver(place=place):
                 digest = held.digest if held else NO_DIGEST
                 return making.delivered(self.passed, digest, place=place)

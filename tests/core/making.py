@@ -174,9 +174,16 @@ def seen(
     place: Place = HERE,
     settled: bool = True,
     notices: frozenset[Notice] = frozenset(),
+    proven: bool = False,
 ) -> facts.PlaceRead:
     return facts.PlaceRead(
-        login=LOGIN, at=at(when), place=place, digest=digest, settled=settled, notices=notices
+        login=LOGIN,
+        at=at(when),
+        place=place,
+        digest=digest,
+        settled=settled,
+        notices=notices,
+        proven=proven,
     )
 
 
@@ -229,8 +236,16 @@ def not_delivered(
     *,
     place: Place = HERE,
     detail: str = "/a: read-only",
+    foreseen: bool = False,
 ) -> facts.DeliveryFailed:
-    return facts.DeliveryFailed(login=LOGIN, at=at(when), place=place, reason=reason, detail=detail)
+    return facts.DeliveryFailed(
+        login=LOGIN,
+        at=at(when),
+        place=place,
+        reason=reason,
+        detail=detail,
+        foreseen=foreseen,
+    )
 
 
 def round_ended(when: timedelta = NONE) -> facts.RoundEnded:

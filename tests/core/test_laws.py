@@ -15,7 +15,7 @@ from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.news import is_news
 from lightkeeper.core.notices import Notice
-from lightkeeper.core.place import PlaceState
+from lightkeeper.core.place import PlaceState, Proof
 from lightkeeper.core.plan import plan
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.reasons import RENEWAL, Reason
@@ -43,7 +43,7 @@ PLACES = st.sampled_from(
     [
         (),
         (PlaceState(place=HERE),),
-        (PlaceState(place=HERE), PlaceState(place=THERE, replaces_foreign=False)),
+        (PlaceState(place=HERE), PlaceState(place=THERE, replaces_foreign=False, proof=Proof.DUE)),
     ]
 )
 POLICIES = st.builds(
@@ -165,6 +165,7 @@ def any_fact() -> st.SearchStrategy[LoginFact]:
             digest=st.none() | DIGESTS,
             settled=st.booleans(),
             notices=NOTICES,
+            proven=st.booleans(),
         ),
         st.builds(facts.PlaceTouched, **of_place),
         st.builds(facts.PlacePending, **of_place, detail=st.text(min_size=1, max_size=5)),
@@ -185,6 +186,7 @@ def any_fact() -> st.SearchStrategy[LoginFact]:
             **of_place,
             reason=st.sampled_from(Reason),
             detail=st.text(max_size=300),
+            foreseen=st.booleans(),
         ),
         st.builds(
             facts.RoundEnded,

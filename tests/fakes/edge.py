@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -237,6 +237,18 @@ class FakeOutput:
     gone: set[str] = field(default_factory=set)
     """Places that nothing is left of."""
     deliveries: list[Delivery] = field(default_factory=list)
+    proofs: dict[str, Failed] | None = None
+    """Why the next write would fail, by place; None where there is no dry run."""
+    proven: list[tuple[Place, Delivery]] = field(default_factory=list)
+
+    @property
+    def prove(self) -> Callable[[Place, Delivery], Awaitable[Failed | None]] | None:
+        return None if self.proofs is None else self._prove
+
+    async def _prove(self, place: Place, delivery: Delivery) -> Failed | None:
+        assert self.proofs is not None
+        self.proven.append((place, delivery))
+        return self.proofs.get(place.name)
 
     def places(self) -> Iterable[Place]:
         return [Place(self.name, name) for name in self.names]

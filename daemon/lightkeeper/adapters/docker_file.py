@@ -331,6 +331,7 @@ class DockerFile:
         self.name = name
         self.replaces_foreign = replaces_foreign
         self.poll = policy.POLL
+        self.prove = None
         self._path = path
         self._login = login
         self._options = options

@@ -158,6 +158,8 @@ class PlaceRead(Struct, frozen=True, kw_only=True):
     """Whether delivering what is held would change nothing."""
     notices: frozenset[Notice] = frozenset()
     """What each look at the place finds again."""
+    proven: bool = False
+    """Whether a dry run told that the next write would be taken."""
 
 
 class PlaceTouched(Struct, frozen=True, kw_only=True):
@@ -230,6 +232,8 @@ class DeliveryFailed(Struct, frozen=True, kw_only=True):
     place: Place
     reason: Reason
     detail: str
+    foreseen: bool = False
+    """Whether a dry run alone failed: the place holds what is held."""
 
 
 class RoundEnded(Struct, frozen=True, kw_only=True):

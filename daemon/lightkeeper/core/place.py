@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import Enum, auto, unique
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +13,20 @@ from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause, Place
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.notices import NOTICES, Notice
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.reasons import DELIVERY, Reason
+
+
+@unique
+class Proof(Enum):
+    """Whether the next write would be taken, as far as is known before it is due."""
+
+    NEVER = auto()
+    """There is no dry run of a write there."""
+    DUE = auto()
+    GIVEN = auto()
+    """By a dry run, or by a write."""
+    REFUSED = auto()
+    """What the failure is of."""
 
 
 class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
@@ -46,6 +60,7 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     repaired_at: timedelta = timedelta(0)
     notices: frozenset[Notice] = frozenset()
     """What was said of it: what the last look found, and what the last delivery mended."""
+    proof: Proof = Proof.NEVER
 
     def holds(self, credential: Credential | None) -> bool:
         """Whether the credential was read back from it, and nothing else is left to change."""
@@ -55,6 +70,10 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
             and self.settled
             and self.digest == credential.digest
         )
+
+    def is_failing_ahead(self, credential: Credential | None) -> bool:
+        """Whether it holds the credential, and all that failed is the dry run of the next write."""
+        return self.failure is not None and self.proof is Proof.REFUSED and self.holds(credential)
 
     @property
     def disputed(self) -> Cause | None:
@@ -80,6 +99,7 @@ def unread(place: PlaceState) -> PlaceState:
         replaces_foreign=place.replaces_foreign,
         poll=place.poll,
         busy=place.busy,
+        proof=place.proof,
     )
 
 
@@ -99,9 +119,12 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         settled=fact.settled,
         read_at=fact.at.boot,
         notices=fact.notices | {one for one in place.notices if not NOTICES[one].lasts},
+        proof=Proof.GIVEN if fact.proven else place.proof,
     )
     if after.holds(held):
-        return replace(after, had_ours=True, confirmed=fact.digest, drift=None, failure=None)
+        # That reading it goes well says nothing of the next write.
+        failure = place.failure if after.proof is Proof.REFUSED else None
+        return replace(after, had_ours=True, confirmed=fact.digest, drift=None, failure=failure)
     if after.digest == place.digest:
         return after
     return replace(after, drift=None, failure=_without_conflict(place.failure))
@@ -174,19 +197,34 @@ def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
         repairs=place.repairs + repaired,
         repaired_at=fact.at.boot if repaired else place.repaired_at,
         notices=fact.notices,
+        proof=_proven(place, Proof.GIVEN),
     )
 
 
 def not_delivered(place: PlaceState, fact: facts.DeliveryFailed) -> PlaceState:
-    """It could not be read or written."""
-    return replace(
+    """It could not be read or written, or could not be if it had to."""
+    after = replace(
         place,
         busy=False,
         pending="",
         failure=failed(place.failure, fact.reason, fact.detail, fact.at),
         read_at=fact.at.boot,
-        not_before=fact.at.boot + policy.DELIVERY_RETRY,
     )
+    if fact.foreseen:
+        return replace(after, proof=_proven(place, Proof.REFUSED))
+    # What passes by itself, as an outage does, takes no right away.
+    known = DELIVERY.get(fact.reason)
+    passes = known is not None and known.passes
+    is_open = place.proof is Proof.REFUSED or not passes
+    return replace(
+        after,
+        not_before=fact.at.boot + policy.DELIVERY_RETRY,
+        proof=_proven(place, Proof.DUE) if is_open else place.proof,
+    )
+
+
+def _proven(place: PlaceState, proof: Proof) -> Proof:
+    return Proof.NEVER if place.proof is Proof.NEVER else proof
 
 
 def _without_conflict(failure: Failure | None) -> Failure | None:

@@ -32,6 +32,12 @@ SETTLE: Final = timedelta(seconds=120)
 What is not done by then, such as a repair in a long dispute, shows in what it is told.
 """
 
+PROVEN_AT_ONCE: Final = 20
+"""Of how many places dry runs are made at the first look, and again soon after one that failed.
+
+Of more, they are made on the slow round: they cost an API server as much as a write.
+"""
+
 LOOK_PAUSE: Final = timedelta(seconds=1)
 """Between two looks at a place that somebody keeps writing."""
 

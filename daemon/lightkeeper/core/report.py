@@ -51,6 +51,8 @@ class PlaceReport(Struct, frozen=True, kw_only=True):
     """What a pending place waits for, and until when; empty if it does not wait."""
     notices: tuple[Notice, ...]
     """The worst first."""
+    is_failing_ahead: bool
+    """Whether it holds the held credential, and what failed is the dry run of the next write."""
 
 
 class OutputReport(Struct, frozen=True, kw_only=True):
@@ -148,8 +150,8 @@ def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
     """What is not ready, login by login.
 
     A login with too little left, or that the registry no longer takes; an output none of whose
-    places holds what is held. With `every_place` each place has to hold it, and it has to be known
-    which there are.
+    places holds what is held. With `every_place` each place has to hold it and to take the next,
+    and it has to be known which there are.
     """
     waiting = (
         NotReady(login=LoginName(""), output="", place="", reason="pending", sentence=told)
@@ -222,6 +224,7 @@ def _place(state: LoginState, place: PlaceState, now: Moment) -> PlaceReport:
         drift=place.disputed,
         waits=_waits(state, place, now) if standing is Standing.PENDING else "",
         notices=ordered(place.notices),
+        is_failing_ahead=place.is_failing_ahead(state.held),
     )
 
 
@@ -256,7 +259,8 @@ def _unready(login: LoginReport, *, every_place: bool) -> Iterator[NotReady]:
         yield _lacking(login)
     for output in login.outputs:
         wrong = [place for place in output.places if place.standing is not Standing.OK]
-        if every_place or len(wrong) == len(output.places):
+        lacking = [place for place in wrong if not place.is_failing_ahead]
+        if every_place or len(lacking) == len(output.places):
             yield from (_misplaced(login, place) for place in wrong)
 
 

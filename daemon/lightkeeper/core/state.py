@@ -15,7 +15,7 @@ from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, RoundEnded
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, ServerClock
-from lightkeeper.core.place import PlaceState
+from lightkeeper.core.place import PlaceState, Proof
 from lightkeeper.core.places import NO_PLACES, Places
 from lightkeeper.core.policy import Policy, early_end_pause
 from lightkeeper.core.reasons import OF_VERIFICATION, Reason
@@ -201,6 +201,16 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     def under(self, policy: Policy, kin: frozenset[Digest]) -> LoginState:
         """The same login under another policy, among these credentials of all."""
         return replace(self, policy=policy, kin=kin)
+
+    def unproven(self) -> LoginState:
+        """The same login, none of whose next writes is known to be taken: others may do them."""
+        return replace(
+            self,
+            places=Places.of(
+                replace(one, proof=Proof.DUE) if one.proof is Proof.GIVEN else one
+                for one in self.places.values()
+            ),
+        )
 
     def with_places(
         self, places: Iterable[PlaceState], may_stay: Callable[[Place], bool] = lambda _: True

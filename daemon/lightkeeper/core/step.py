@@ -21,6 +21,8 @@ class Look(Struct, frozen=True):
     """Read what a place holds."""
 
     place: Place
+    proves: bool = False
+    """Where it holds what is held, a dry run of the next write is to be made."""
 
 
 class Deliver(Struct, frozen=True):

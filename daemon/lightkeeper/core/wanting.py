@@ -8,7 +8,7 @@ from lightkeeper.core import policy
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.place import PlaceState
+from lightkeeper.core.place import PlaceState, Proof
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 from lightkeeper.core.step import Deliver, Look, Step
@@ -27,7 +27,7 @@ def next_step(state: LoginState, place: PlaceState, now: Moment) -> tuple[Step, 
     """What the place needs next, and from when on (boot clock); None while it is worked on."""
     if place.busy or state.held is None:
         return None
-    look = Look(place.place)
+    look = Look(place.place, proves=_is_to_be_proven(state, place))
     if not place.is_read:
         return look, place.not_before
     if place.touched and not _may_deliver_unseen(state, place, now):
@@ -35,13 +35,25 @@ def next_step(state: LoginState, place: PlaceState, now: Moment) -> tuple[Step, 
     is_wanting = not place.holds(state.held) and state.is_valid(now)
     if is_wanting and _may_deliver(state, place):
         return Deliver(place.place, place.drift is Cause.REPLACED), place.not_before
-    return look, _next_look(place)
+    return look, _next_look(state, place)
 
 
-def _next_look(place: PlaceState) -> timedelta:
+def _next_look(state: LoginState, place: PlaceState) -> timedelta:
     """When it is read again although nobody wrote there; soon if the last try at it failed."""
     failing = place.failure is not None and place.failure.reason is not Reason.CONFLICT
+    if failing and place.is_failing_ahead(state.held):
+        failing = _are_few(state, place)
     return place.read_at + (policy.DELIVERY_RETRY if failing else place.poll)
+
+
+def _is_to_be_proven(state: LoginState, place: PlaceState) -> bool:
+    is_open = place.proof is Proof.DUE or place.proof is Proof.REFUSED
+    return is_open and (place.is_read or _are_few(state, place))
+
+
+def _are_few(state: LoginState, place: PlaceState) -> bool:
+    is_round_quick = place.poll <= policy.POLL  # of all logins that ask the same API server
+    return is_round_quick and len(state.places) <= policy.PROVEN_AT_ONCE
 
 
 def _may_deliver_unseen(state: LoginState, place: PlaceState, now: Moment) -> bool:

@@ -180,8 +180,8 @@ EVENTS: Final[Mapping[type[Fact], Event]] = {
         _delivery_failed_level,
         _delivery_failed,
         "delivery to {place} failed, {reason}: {detail}",
-        "A place could not be read or written, or holds what must stay; it is left as it is, and"
-        " tried again.",
+        "A place could not be read or written, or could not be if it had to, or holds what must"
+        " stay; it is left as it is, and tried again.",
     ),
     facts.RoundEnded: Event(
         lambda f: "warning" if f.failing else "info",

@@ -183,7 +183,7 @@ async def test_a_call_that_is_given_up_gives_its_turn_back() -> None:
     assert isinstance(outcome, SecretSeen)
 
 
-async def test_what_others_wait_for_goes_first_and_writers_before_readers() -> None:
+async def test_what_others_wait_for_goes_first_and_writers_before_readers_and_dry_runs() -> None:
     """A second has two turns: once the first ten are taken they come one by one."""
 
     def say(asked: Asked) -> Reply:
@@ -193,6 +193,7 @@ async def test_what_others_wait_for_goes_first_and_writers_before_readers() -> N
         for _ in range(10):
             await cluster.read_secret("ci", "login")
         await asyncio.gather(
+            cluster.apply_secret("ci", MANIFEST, "", dry_run=True),
             cluster.read_secret("ci", "login"),
             cluster.apply_secret("ci", MANIFEST, ""),
             cluster.read_lease("ci", "l"),
@@ -201,4 +202,5 @@ async def test_what_others_wait_for_goes_first_and_writers_before_readers() -> N
 
     later = [one.target.partition("?")[0].rpartition("/")[2] for one in api.asked[10:]]
     assert later[:2] in (["l", "namespaces"], ["namespaces", "l"])
-    assert [one.method for one in api.asked[12:]] == ["PATCH", "GET"]
+    assert [one.method for one in api.asked[12:]] == ["PATCH", "PATCH", "GET"]
+    assert ["dryRun" in one.target for one in api.asked[12:]] == [False, True, False]

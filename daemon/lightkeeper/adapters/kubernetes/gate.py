@@ -30,6 +30,7 @@ class Rank(IntEnum):
     """What others wait for: a Lease, the namespaces."""
     WRITE = 1
     READ = 2
+    """A dry run too: it changes nothing."""
 
 
 class _Waiting(NamedTuple):

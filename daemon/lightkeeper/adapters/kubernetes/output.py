@@ -145,24 +145,41 @@ class KubernetesSecret:
                     return outcome
         return _contended()
 
+    async def prove(self, place: Place, delivery: Delivery) -> Failed | None:
+        """What would keep a delivery from the Secret: a dry run of just what it would apply."""
+        wanted, before = await self._wanted(place, delivery)
+        if not isinstance(wanted, Change):
+            return wanted if isinstance(wanted, Failed) else None
+        applied = await self._writers.cluster.apply_secret(
+            _namespace(place), wanted.manifest, before, dry_run=True
+        )
+        if isinstance(applied, SecretSeen | Failed):
+            return applied if isinstance(applied, Failed) else None
+        return Failed(reason=Reason.CONTENDED, detail="changed by another at the same moment")
+
+    async def _wanted(
+        self, place: Place, delivery: Delivery
+    ) -> tuple[Change | Foreign | Failed, str]:
+        """What a delivery would apply, and to which version; to none where no Secret is."""
+        namespace, options = _namespace(place), self._options
+        if (before := self._versions.get(place.name)) is not None:
+            return renewed(namespace, delivery, options), before
+        seen = await self._read(place)
+        if isinstance(seen, Failed):
+            return seen, ""
+        return change(seen, namespace, delivery, options), seen.version if seen else ""
+
     async def _try(
         self, place: Place, delivery: Delivery
     ) -> Put | Foreign | Pending | Failed | None:
         """What a delivery comes to; None if somebody else wrote meanwhile."""
-        namespace, options = _namespace(place), self._options
-        before = self._versions.get(place.name)
-        if before is not None:
-            wanted: Change | Foreign | Failed = renewed(namespace, delivery, options)
-        else:
-            seen = await self._read(place)
-            if isinstance(seen, Failed):
-                return seen
-            before = seen.version if seen else ""
-            wanted = change(seen, namespace, delivery, options)
+        wanted, before = await self._wanted(place, delivery)
         if not isinstance(wanted, Change):
             return wanted
         self._versions.pop(place.name, None)
-        applied = await self._writers.cluster.apply_secret(namespace, wanted.manifest, before)
+        applied = await self._writers.cluster.apply_secret(
+            _namespace(place), wanted.manifest, before
+        )
         match applied:
             case SecretSeen() if applied.data.get(KEY) == wanted.document:
                 self._know(place, applied)
@@ -177,8 +194,9 @@ class KubernetesSecret:
         return await self._writers.cluster.read_secret(_namespace(place), self._options.name)
 
     def _know(self, place: Place, seen: SecretSeen | None) -> None:
-        # One that is shared is read before each write: what others have in it is to stay.
-        if not self._options.is_shared:
+        # One that is shared is read before each write: what others have in it is to stay. One
+        # that is immutable shows that where it is read, and takes what it holds already.
+        if not (self._options.is_shared or (seen is not None and seen.is_immutable)):
             self._versions[place.name] = seen.version if seen else ""
 
 

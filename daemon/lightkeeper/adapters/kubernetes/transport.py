@@ -268,7 +268,8 @@ def tls_error(exc: BaseException | None) -> ssl.SSLError | None:
 def _rank(method: str, target: bytes) -> Rank:
     if _URGENT.search(target):
         return Rank.FIRST
-    return Rank.READ if method == "GET" else Rank.WRITE
+    is_read = method == "GET" or b"dryRun=" in target
+    return Rank.READ if is_read else Rank.WRITE
 
 
 def _dress(request: httpx2.Request, token: str | None, server_name: str | None) -> None:
