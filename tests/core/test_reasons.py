@@ -57,7 +57,7 @@ def test_only_what_a_network_and_a_server_can_do_to_both_is_in_both_tables() -> 
 
 
 def test_a_state_is_a_file_or_a_secret_like_any_other_save_that_nobody_else_writes_it() -> None:
-    assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT, Reason.SUPERSEDED}
+    assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT}
 
 
 def test_a_state_is_not_told_to_be_a_docker_config() -> None:

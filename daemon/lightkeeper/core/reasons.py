@@ -326,6 +326,11 @@ STORE: Final[Mapping[Reason, Failing]] = MappingProxyType(
                 *(Reason.NAMESPACE_TERMINATING, Reason.IMMUTABLE, Reason.INTERNAL_ERROR),
             )
         },
+        Reason.SUPERSEDED: Failing(
+            advice="Another Lightkeeper that shares this state saved a newer login, which stays;"
+            " this one steps back, look at which of them leads if it lasts.",
+            passes=True,
+        ),
         Reason.NAMESPACE_MISSING: Failing(
             advice="There is no such namespace; create it, or name another one in state.secret."
         ),
