@@ -14,6 +14,7 @@ from lightkeeper.core.facts import LoginName
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
 from lightkeeper.edge import Edge
+from lightkeeper.electing import Electing
 from lightkeeper.ports import Alarm, Failed, Put, Recorder, World
 from tests.core.making import FIRST, SECOND_ONE
 from tests.environment import say_nothing_of_aws
@@ -47,8 +48,10 @@ async def test_what_could_not_be_forgotten_is_tried_again_at_a_heartbeat(tmp_pat
     store = Sticky()
 
     class Stuck(Edge):
-        def world(self, alarm: Alarm, recorder: Recorder) -> World:
-            return structs.replace(super().world(alarm, recorder), store=store)
+        def world(
+            self, alarm: Alarm, recorder: Recorder, electing: Electing | None = None
+        ) -> World:
+            return structs.replace(super().world(alarm, recorder, electing), store=store)
 
     async with running(configured(tmp_path, names=("prod", "other")), Stuck) as here:
         await here.said.until("daemon_ready")

@@ -76,12 +76,13 @@ class Daemon:
         self._alarm = SchedulerAlarm(self.beat)
         ear = Ear(FactRecorder(self._metrics))
         self._ear = ear
-        self._fleet = Fleet(edge.world(self._alarm, ear), {})
+        electing = edge.electing(self.config, self._elected, partial(self._surprised, "lead"))
+        self._fleet = Fleet(edge.world(self._alarm, ear, electing), {})
         self._keeping = Keeping(
             self._fleet,
             edge.loader(saved, journal.state_unreadable),
             self._begin,
-            edge.electing(self.config, self._elected, partial(self._surprised, "lead")),
+            electing,
             lambda failed: journal.state_not_read(failed.reason, failed.detail, edge.clock.now()),
         )
         desk = Desk(self._fleet, ear, edge.clock, self._view_of, lambda: self._keeping.part.aside)

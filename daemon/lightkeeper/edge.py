@@ -135,8 +135,8 @@ class Edge:
         """Keep nothing of a login whose state is in a cluster."""
         return await self._shared.remove(login) if self._shared else None
 
-    def world(self, alarm: Alarm, recorder: Recorder) -> World:
-        """What all keepers share."""
+    def world(self, alarm: Alarm, recorder: Recorder, electing: Electing | None = None) -> World:
+        """What all keepers share; with an election they act only while we lead."""
         return World(
             clock=self.clock,
             alarm=alarm,
@@ -144,6 +144,7 @@ class Edge:
             recorder=recorder,
             random=self.random,
             boot_id=boot_id(),
+            leads=lambda: electing is None or electing.is_leading,
         )
 
     def follow(self, before: Config, config: Config, served: Served) -> None:

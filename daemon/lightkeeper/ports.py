@@ -78,6 +78,10 @@ class IfForeign(Enum):
     """They stay. Ours is renewed beside them, and never put in their place."""
 
 
+async def _nothing_newer() -> frozenset[Digest]:
+    return frozenset()
+
+
 class Delivery(Struct, frozen=True, kw_only=True):
     """A login's credential on its way into a place."""
 
@@ -90,8 +94,11 @@ class Delivery(Struct, frozen=True, kw_only=True):
     former: frozenset[RegistryHost]
     """Registries of this login whose entries are to go."""
     if_foreign: IfForeign
-    newer: frozenset[Digest] = frozenset()
-    """What expires later, as whoever shares our store with us put it down."""
+    newer: Callable[[], Awaitable[frozenset[Digest] | Failed]] = _nothing_newer
+    """What expires later, as whoever shares our store with us put it down.
+
+    To be asked once it is known what would be replaced: whoever put that there had saved it.
+    """
 
 
 class Clock(Protocol):
@@ -187,7 +194,7 @@ class Store(Protocol):
         """Keep nothing of `login`."""
         ...
 
-    async def known(self, login: LoginName) -> tuple[Known, ...]:
+    async def known(self, login: LoginName) -> tuple[Known, ...] | Failed:
         """What others who share the store put down as the login's credentials; none if nobody."""
         ...
 
@@ -226,6 +233,9 @@ class World(Struct, frozen=True, kw_only=True):
     random: Random
     boot_id: str
     """Of the machine's start in which the boot clock is read."""
+    leads: Callable[[], bool] = lambda: True
+    """Whether it is for us to keep the logins at this instant; once it is not, we are about to be
+    told to end."""
 
 
 class Stat(NamedTuple):

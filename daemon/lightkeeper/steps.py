@@ -113,6 +113,7 @@ class Steps:
 
     async def _renew(self, started: Moment) -> Sequence[LoginFact]:
         await self._save()
+        await self._lead()
         outcome = await self._source.renew(self._state.held, verify=self._state.policy.verify)
         now = self._now()
         took = now.boot - started.boot
@@ -171,11 +172,10 @@ class Steps:
         place, held = step.place, self._state.held
         if held is None:
             return ()
-        delivery = delivery_of(self._state, place, held)
+        delivery = replace(delivery_of(self._state, place, held), newer=partial(self._newer, held))
         if step.replace_foreign:
-            delivery = replace(
-                delivery, if_foreign=IfForeign.REPLACE, newer=await self._newer(held)
-            )
+            delivery = replace(delivery, if_foreign=IfForeign.REPLACE)
+        await self._lead()
         outcome = await output.deliver(place, delivery)
         login, now = self._state.login, self._now()
         match outcome:
@@ -199,9 +199,11 @@ class Steps:
             case _:
                 assert_never(outcome)
 
-    async def _newer(self, held: Credential) -> frozenset[Digest]:
+    async def _newer(self, held: Credential) -> frozenset[Digest] | Failed:
         """What expires later than `held`: whoever shares our store may have gone on without us."""
         known = await self._world.store.known(self._state.login)
+        if isinstance(known, Failed):
+            return known
         return frozenset(one.digest for one in known if one.expires_at > held.expires_at)
 
     async def _save_now(self) -> Sequence[LoginFact]:
@@ -216,6 +218,7 @@ class Steps:
                 saved = put_down(
                     state, fingerprint=self._fingerprint, boot_id=self._world.boot_id, now=now
                 )
+                await self._lead()
                 failed = await self._world.store.save(saved)
             if failed is None:
                 self._history.happened(
@@ -223,6 +226,14 @@ class Steps:
                 )
             else:
                 self._history.happened(self._not_saved(failed, now, state.edition))
+
+    async def _lead(self) -> None:
+        """Go on if it is for us to act: who stood still may lead no more, and not know it yet.
+
+        Else wait for the end, which comes as soon as a timer tells what the clocks do.
+        """
+        if not self._world.leads():
+            await asyncio.Event().wait()
 
     def _renewal_failed(
         self, refusal: Refusal, now: Moment, took: timedelta = timedelta(0)

@@ -73,6 +73,8 @@ class MemoryStore:
     failure: Failed | None = None
     bug: Exception | None = None
     others: tuple[Known, ...] = ()
+    untold: Failed | None = None
+    """What keeps it from telling what others know."""
     forgetting: list[LoginName] = field(default_factory=list)
     lets_go: asyncio.Event | None = None
 
@@ -83,8 +85,8 @@ class MemoryStore:
             self.kept[saved.login] = saved
         return self.failure
 
-    async def known(self, login: LoginName) -> tuple[Known, ...]:
-        return self.others
+    async def known(self, login: LoginName) -> tuple[Known, ...] | Failed:
+        return self.untold or self.others
 
     async def forget(self, login: LoginName) -> Failed | None:
         self.forgetting.append(login)
@@ -288,6 +290,7 @@ class Edge:
     store: MemoryStore = field(default_factory=MemoryStore)
     notebook: Notebook = field(default_factory=Notebook)
     verifier: FakeVerifier = field(default_factory=FakeVerifier)
+    leads: Callable[[], bool] = lambda: True
 
     def world(self) -> World:
         return World(
@@ -297,6 +300,7 @@ class Edge:
             recorder=self.notebook,
             random=Random(1),  # noqa: S311 - draws spread renewals, they are no secrets
             boot_id="boot",
+            leads=self.leads,
         )
 
     def issuer(self) -> FakeIssuer:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune, withdraw
@@ -201,21 +200,6 @@ async def test_what_was_changed_since_is_read_before_anything_is_written_over_it
 
     assert isinstance(done, Foreign)
     assert scene.auths == {FIRST.registry: {"auth": "c3RyYW5nZXI6cHc="}}
-
-
-async def test_a_stale_writer_steps_back_from_a_newer_login_that_the_store_knows() -> None:
-    scene = Scene()
-    stale, leader = scene.output(), scene.output()
-    await put(stale, a_delivery())
-    await put(leader, a_delivery(SECOND_ONE))
-
-    delivery = a_delivery(FIRST, if_foreign=IfForeign.REPLACE)
-    newer = replace(delivery, newer=frozenset({SECOND_ONE.digest}))
-    done = await stale.deliver(CI, newer)
-
-    assert isinstance(done, Failed)
-    assert done.reason is Reason.SUPERSEDED
-    assert scene.auths == {SECOND_ONE.registry: auth_of(SECOND_ONE)}
 
 
 async def test_a_writer_that_saw_no_secret_writes_over_none_that_was_made_since() -> None:

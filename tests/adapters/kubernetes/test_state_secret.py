@@ -91,7 +91,9 @@ async def test_who_is_behind_puts_nothing_in_place_of_a_newer_login() -> None:
     assert isinstance(failed, Failed)
     assert failed.reason is Reason.SUPERSEDED
     assert await loaded(scene.store()) == {LOGIN: saved(LATER)}
-    assert [one.digest for one in await stale.known(LOGIN)] == [SECOND_ONE.digest, FIRST.digest]
+    known = await stale.known(LOGIN)
+    assert not isinstance(known, Failed)
+    assert [one.digest for one in known] == [SECOND_ONE.digest, FIRST.digest]
 
 
 async def test_two_replicas_lose_nothing_of_one_another() -> None:
@@ -138,7 +140,7 @@ async def test_a_server_that_is_away_is_a_failure_and_nothing_is_lost() -> None:
     failed = await store.save(saved(LATER))
     assert isinstance(failed, Failed)
     assert isinstance(await scene.store().load(), Failed)
-    assert await store.known(LOGIN) == ()
+    assert await store.known(LOGIN) == Failed(reason=Reason.NETWORK, detail="as the test wants it")
 
     scene.is_down = False
     assert await store.save(saved(LATER)) is None
@@ -158,6 +160,9 @@ async def test_damage_costs_its_login_a_call_and_a_newer_version_is_left_as_it_i
         failed = await scene.store().save(saved(LATER))
 
         assert (failed.reason if failed else None) is reason
+    untold = await scene.store().known(LOGIN)
+    assert isinstance(untold, Failed)
+    assert untold.reason is Reason.SUPERSEDED
     assert scene.data()[f"{LOGIN}.json"] == newer
 
 

@@ -76,11 +76,18 @@ def look(
 
 
 def change(
-    seen: SecretSeen | None, namespace: str, delivery: Delivery, options: SecretOptions
+    seen: SecretSeen | None,
+    namespace: str,
+    delivery: Delivery,
+    options: SecretOptions,
+    newer: Collection[Digest] = (),
 ) -> Change | Foreign | Failed:
-    """What a delivery makes of a Secret, or what keeps it from one."""
+    """What a delivery makes of a Secret, or what keeps it from one: what is `newer` stays."""
     try:
         document = parse(None) if seen is None else _document(seen)
+        if document.holds(delivery.credential.registry) in newer:
+            detail = "a newer login is there, which another Lightkeeper put there"
+            return Failed(reason=Reason.SUPERSEDED, detail=detail)
         if seen is not None and (wrong := _obstacle(seen, document, delivery, options)):
             return wrong
         if not options.is_shared:
@@ -133,9 +140,6 @@ def withdrawn(
 def _obstacle(
     seen: SecretSeen, document: Document, delivery: Delivery, options: SecretOptions
 ) -> Foreign | Failed | None:
-    if document.holds(delivery.credential.registry) in delivery.newer:
-        detail = "a newer login is there, which another Lightkeeper put there"
-        return Failed(reason=Reason.SUPERSEDED, detail=detail)
     if steps_back := foreign(document, delivery):
         return replace(steps_back, by=seen.managers.get(KEY, ""))
     if seen.is_immutable:

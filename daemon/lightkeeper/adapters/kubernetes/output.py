@@ -25,7 +25,7 @@ from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Owners, Ranks
-from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Pending, Put
 
 _TRIES: Final = 5
 
@@ -167,7 +167,11 @@ class KubernetesSecret:
         seen = await self._read(place)
         if isinstance(seen, Failed):
             return seen, ""
-        return change(seen, namespace, delivery, options), seen.version if seen else ""
+        newer = await _newer(seen, delivery)
+        if isinstance(newer, Failed):
+            return newer, ""
+        version = seen.version if seen else ""
+        return change(seen, namespace, delivery, options, newer), version
 
     async def _try(
         self, place: Place, delivery: Delivery
@@ -202,6 +206,13 @@ class KubernetesSecret:
 
 def _namespace(place: Place) -> str:
     return place.name.partition("/")[0]
+
+
+async def _newer(seen: SecretSeen | None, delivery: Delivery) -> frozenset[Digest] | Failed:
+    """What must stay of what was seen, though it is not ours: asked only where it would not."""
+    if seen is None or delivery.if_foreign is not IfForeign.REPLACE:
+        return frozenset()
+    return await delivery.newer()
 
 
 async def withdraw(

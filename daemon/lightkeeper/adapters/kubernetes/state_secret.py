@@ -72,13 +72,16 @@ class StateSecret:
         detail = f"{self.path} was changed by another while being written"
         return Failed(reason=Reason.CONTENDED, detail=detail)
 
-    async def known(self, login: LoginName) -> tuple[Known, ...]:
-        """The credentials that whoever wrote here last knew of; none if that cannot be told."""
+    async def known(self, login: LoginName) -> tuple[Known, ...] | Failed:
+        """The credentials that whoever wrote here last knew of."""
         async with self._lock:
-            if await self._look() is not None:
-                return ()
+            if (failed := await self._look()) is not None:
+                return failed
             kept = self._kept(login)
-        return kept.known if isinstance(kept, Saved) else ()
+        if isinstance(kept, Failed):
+            detail = f"what is newer cannot be told: {self.path}: {kept.detail}"
+            return Failed(reason=Reason.SUPERSEDED, detail=detail)
+        return kept.known if kept else ()
 
     async def _change(self, login: LoginName, saved: Saved | None) -> Failed | None:
         async with self._lock:
