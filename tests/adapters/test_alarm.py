@@ -134,6 +134,22 @@ async def test_setting_another_instant_replaces_the_first() -> None:
 
 
 @on_a_leaping_loop
+async def test_an_instant_that_is_reckoned_anew_is_left_as_it_is() -> None:
+    """Setting it again would wake the scheduler, which costs as much as a request to a cluster."""
+    bell = Bell()
+    async with started() as alarm:
+        at = now() + HOUR
+        alarm.set(NAME, at, bell)
+        job = alarm._scheduler.get_job(NAME)  # noqa: SLF001 - what it costs is the point
+        for micros in range(-500, 500):
+            alarm.set(NAME, at + timedelta(microseconds=micros), bell)
+
+        assert alarm._scheduler.get_job(NAME) is job  # noqa: SLF001 - as above
+        alarm.set(NAME, now() + SOON, bell)
+        await bell.until(1)
+
+
+@on_a_leaping_loop
 async def test_a_bell_that_was_picked_a_moment_ago_can_be_set_anew_or_cancelled() -> None:
     """At every turn between its instant and its ring: no error, and a cancelled one is silent."""
     bell, silent = Bell(), Bell()

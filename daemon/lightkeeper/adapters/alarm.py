@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from apscheduler.jobstores.base import JobLookupError
@@ -20,6 +20,9 @@ from lightkeeper.core.facts import LoginName
 from lightkeeper.core.policy import HEARTBEAT
 
 _AT_ONCE: Final = 5
+_SAME: Final = timedelta(milliseconds=20)
+"""Instants so close are one: a plan reckons the same one anew by clocks that are read one after the
+other, and whoever works through ten thousand places plans ten thousand times."""
 
 
 class SchedulerAlarm:
@@ -53,7 +56,8 @@ class SchedulerAlarm:
     def set(self, name: LoginName, at: datetime | None, ring: Callable[[], None]) -> None:
         """Ring at `at`, and at each heartbeat."""
         self._rings[name] = ring
-        if at == self._set.get(name):
+        known = self._set.get(name)
+        if at == known or (at and known and abs(at - known) < _SAME):
             return
         self._unset(name)
         if at is not None:
