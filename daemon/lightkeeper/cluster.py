@@ -120,6 +120,19 @@ class Cluster(Protocol):
         """Create the Lease if `lease` has no version, else replace that version of it."""
         ...
 
+    async def may(
+        self, verb: str, resource: str, namespace: str = "", name: str = ""
+    ) -> bool | Failed:
+        """Whether this identity is allowed that, as the API server itself says.
+
+        Without a name it is meant of every one, without a namespace everywhere.
+        """
+        ...
+
+    async def pulling_accounts(self, namespace: str, secret: str) -> tuple[str, ...] | Failed:
+        """The ServiceAccounts there whose pods pull images with the Secret; in order."""
+        ...
+
     async def close(self) -> None:
         """Let go of every connection."""
         ...

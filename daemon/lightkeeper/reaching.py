@@ -66,8 +66,12 @@ class Reach:
         name = place.partition("/")[2]
         secrets = [output for _, output in _secrets(config)]
         for output in sorted(secrets, key=lambda output: output.secret != name):
-            return self._reached().cluster(_where(output))
+            return self.cluster(output)
         return self.own("outputs")
+
+    def cluster(self, output: KubernetesSecret) -> Cluster:
+        """The cluster that an output delivers into, which can be asked."""
+        return self._reached().cluster(_where(output))
 
     @property
     def unlisted(self) -> Unlisted | None:

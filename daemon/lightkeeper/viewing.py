@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Unreadable: TypeAlias = Callable[[LoginName, str], None]
 """Is told which login's saved state cannot be used, and why."""
 
-_LOOKS: Final = 200
+LOOKS: Final = 200
 """Secrets of one output that a command looks at."""
 _PLACE: Final = timedelta(seconds=10)
 """For one place, where no daemon waits for it."""
@@ -56,7 +56,10 @@ def _has_secrets(login: Login) -> bool:
     return any(isinstance(output, KubernetesSecret) for output in login.outputs)
 
 
-async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable) -> Report:
+async def taken_up(
+    config: Config, edge: Edge, unreadable: Unreadable
+) -> list[tuple[LoginState, list[Output]]]:
+    """Each login as a daemon would begin with it, with its outputs; namespaces are listed once."""
     saved = await edge.loader(saved_of(edge, config, unreadable), unreadable)()
     if isinstance(saved, Failed):
         raise FileFailure(saved.reason, saved.detail)
@@ -66,13 +69,21 @@ async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable
     }
     edge.reach_all(config)
     edge.clusters.serve(config, served)
+    if edge.clusters.realms is not None:
+        await edge.clusters.realms.list()
+    return [
+        (state.with_places(places_of(outputs)), outputs)
+        for login, state in zip(config.logins, _begun(config, edge, saved), strict=True)
+        for outputs in [edge.outputs(login, served)]
+    ]
+
+
+async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable) -> Report:
     try:
-        if edge.clusters.realms is not None:
-            await edge.clusters.realms.list()
         states = []
-        for login, state in zip(config.logins, _begun(config, edge, saved), strict=True):
-            outputs = edge.outputs(login, served)
-            known = _looked(state.with_places(places_of(outputs)), login, edge)
+        logins = await taken_up(config, edge, unreadable)
+        for login, (state, outputs) in zip(config.logins, logins, strict=True):
+            known = _looked(state, login, edge)
             states.append(await _looked_in_clusters(known, outputs, edge))
         return view_of(config, states, edge.clock, unlisted=edge.clusters.unlisted)
     finally:
@@ -86,7 +97,7 @@ async def _looked_in_clusters(
     if state.held is None:
         return state
     for output in outputs:
-        for place in islice((one for one in output.places() if not one.is_file), _LOOKS):
+        for place in islice((one for one in output.places() if not one.is_file), LOOKS):
             seen = await output.read(place, state.held, spared(state, place))
             for fact in looked(state, place, seen, edge.clock.now()):
                 state = fold(state, fact)

@@ -48,7 +48,7 @@ complete -c lightkeeper -n '__fish_seen_subcommand_from once' -l socket -r -F -d
 complete -c lightkeeper -n '__fish_seen_subcommand_from once' -l log-level -x -a 'debug info warning error' -d 'debug, info, warning or error'
 complete -c lightkeeper -n '__fish_seen_subcommand_from once' -l log-format -x -a 'auto console json' -d 'auto, console or json'
 complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l help -d 'show this help message and exit'
-complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l online -d 'prove each login'\''s AWS identity'
+complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l online -d 'prove each login'\''s AWS identity, and each right in a cluster'
 complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l rbac -d 'print instead the Roles that its clusters have to grant, for kubectl apply -f -'
 complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l config -r -F -d 'the configuration; by default /etc/lightkeeper/config.yaml if it exists'
 complete -c lightkeeper -n '__fish_seen_subcommand_from check' -l region -x -d 'AWS region of the login; by default what AWS'\''s own settings say'

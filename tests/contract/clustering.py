@@ -26,7 +26,7 @@ KEY: Final = ".dockerconfigjson"
 DOCKER: Final = "kubernetes.io/dockerconfigjson"
 EVERYTHING: Final = tuple(
     Right(verbs=("get", "list", "watch", "create", "update", "patch", "delete"), resource=resource)
-    for resource in ("secrets", "leases", "namespaces")
+    for resource in ("secrets", "leases", "namespaces", "serviceaccounts")
 )
 _GROUPS: Final = {"leases": "coordination.k8s.io"}
 
@@ -97,6 +97,10 @@ class Stage(Protocol):
         """Somebody deletes a Lease."""
         ...
 
+    def account(self, namespace: str, name: str, *pulls: str) -> None:
+        """A new ServiceAccount, whose pods pull with these Secrets."""
+        ...
+
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -142,6 +146,9 @@ class Simulated:
 
     def delete_lease(self, namespace: str, name: str) -> None:
         self.server.delete_lease(namespace, name)
+
+    def account(self, namespace: str, name: str, *pulls: str) -> None:
+        self.server.accounts[namespace, name] = pulls
 
 
 @dataclass
@@ -210,6 +217,9 @@ class Real:
     def delete_lease(self, namespace: str, name: str) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
         self.server.done("DELETE", path)
+
+    def account(self, namespace: str, name: str, *pulls: str) -> None:
+        self.server.account(namespace, name, *pulls)
 
 
 def _secret(namespace: str) -> str:

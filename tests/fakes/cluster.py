@@ -101,6 +101,8 @@ _ENDING: Final = Failed(
     reason=Reason.NAMESPACE_TERMINATING, detail="the namespace is being deleted"
 )
 _EXPIRED: Final = "410"
+_REVIEWS: Final = "selfsubjectaccessreviews"
+"""Whoever is known may ask what they may."""
 
 Told = tuple[NamespaceSeen | None, NamespaceSeen | None]
 """A namespace before and after a change."""
@@ -114,6 +116,8 @@ class FakeApiServer:
     namespaces: dict[str, NamespaceSeen] = field(default_factory=dict)
     secrets: dict[Key, Stored] = field(default_factory=dict)
     leases: dict[Key, LeaseSeen] = field(default_factory=dict)
+    accounts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    """The ServiceAccounts, each with the Secrets that its pods pull with."""
     writes: int = 0
     """What is written to etcd: each time an object changed. Versions count this."""
     uids: int = 0
@@ -363,6 +367,26 @@ class FakeCluster:
 
         return await self._call(verb, "leases", asked, lambda: self.server.write_lease(key, lease))
 
+    async def may(
+        self, verb: str, resource: str, namespace: str = "", name: str = ""
+    ) -> bool | Failed:
+        return await self._call(
+            *("create", _REVIEWS, ("", "")), lambda: self._may(verb, resource, (namespace, name))
+        )
+
+    async def pulling_accounts(self, namespace: str, secret: str) -> tuple[str, ...] | Failed:
+        def work() -> tuple[str, ...]:
+            accounts = self.server.accounts.items()
+            return tuple(
+                sorted(
+                    name
+                    for (there, name), pulls in accounts
+                    if there == namespace and secret in pulls
+                )
+            )
+
+        return await self._call("list", "serviceaccounts", (namespace, ""), work)
+
     async def close(self) -> None:
         """Nothing is held."""
 
@@ -377,7 +401,8 @@ class FakeCluster:
             expires_at = self.identity.expires_at
             if expires_at is not None and self.server.now() >= expires_at:
                 return Failed(reason=Reason.UNAUTHENTICATED, detail="Unauthorized")
-            return work() if self._may(verb, resource, key) else _denied(verb, resource)
+            is_allowed = resource == _REVIEWS or self._may(verb, resource, key)
+            return work() if is_allowed else _denied(verb, resource)
 
         try:
             async with asyncio.timeout(self.deadline_seconds):

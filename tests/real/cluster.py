@@ -195,10 +195,11 @@ class ApiServer:
         manifest["spec"] = {"finalizers": []}
         self.done("PUT", f"{path}/finalize", manifest)
 
-    def account(self, namespace: str, name: str) -> Account:
-        """Make a ServiceAccount, which may do nothing yet."""
+    def account(self, namespace: str, name: str, *pulls: str) -> Account:
+        """Make a ServiceAccount, which may do nothing yet; its pods pull with these Secrets."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-        made = self.done("POST", path, {"metadata": {"name": name}})
+        listed = [{"name": secret} for secret in pulls]
+        made = self.done("POST", path, {"metadata": {"name": name}, "imagePullSecrets": listed})
         return Account(namespace=namespace, name=name, uid=made["metadata"]["uid"])
 
     def grant(

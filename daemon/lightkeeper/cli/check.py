@@ -1,7 +1,8 @@
 """Validate the configuration and show the plan: which login would renew when, and what is written.
 
-Writes nothing and asks nobody, unless with --online, which asks AWS who each login is. Status 1 if
-something is found that a write would fail of.
+Writes nothing and asks nobody but the clusters whose Secrets it reads. With --online it asks AWS
+who each login is, and clusters whether they would take what is to be written. Status 1 if something
+is found that a write would fail of.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lightkeeper.cli import settings, store
+from lightkeeper.cli import proof, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.standing import WHY, noticed, places
-from lightkeeper.cli.words import cannot, print_table
+from lightkeeper.cli.standing import WHY, Tone, noticed, places
+from lightkeeper.cli.words import cannot, print_lines, print_table
 from lightkeeper.config.problem import ConfigErrors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lightkeeper.config.load import Loaded
     from lightkeeper.config.model import Config
 
 Document = dict[str, Any]
@@ -28,7 +28,11 @@ Document = dict[str, Any]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument("--online", action="store_true", help="prove each login's AWS identity")
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="prove each login's AWS identity, and each right in a cluster",
+    )
     parser.add_argument(
         "--rbac",
         action="store_true",
@@ -69,7 +73,12 @@ def run(args: argparse.Namespace) -> int:
         for line in noticed(place):
             sys.stdout.write(f"{place['place']}: {line.text}\n")
     status = FAILED if _is_closed(loaded.config) or failing else DONE
-    return max(status, _prove(loaded)) if args.online else status
+    if not args.online:
+        return status
+    said = [*proof.identities(loaded), *proof.clusters(loaded, [path for path, _ in failing])]
+    sys.stdout.write("\n")
+    print_lines(said)
+    return FAILED if any(line.tone is Tone.WRONG for line in said) else status
 
 
 def _grants(config: Config) -> int:
@@ -148,21 +157,3 @@ def _write(login: Document, place: Document, obstacle: Document | None) -> str:
         return "an entry, once a credential is issued"
     registry = login["registry"]
     return "nothing, it is current" if place["state"] == "ok" else f"the entry for {registry}"
-
-
-def _prove(loaded: Loaded) -> int:
-    import asyncio
-
-    from lightkeeper import app
-    from lightkeeper.core.answer import Refusal
-    from lightkeeper.core.reasons import RENEWAL
-
-    status = DONE
-    for name, said in asyncio.run(app.identities(loaded.config)).items():
-        if isinstance(said, Refusal):
-            status = FAILED
-            sys.stdout.write(f"{name}: {said.reason}: {said.detail}\n")
-            sys.stdout.write(f"  {RENEWAL[said.reason].advice}\n")
-        else:
-            sys.stdout.write(f"{name}: AWS knows it as {said}\n")
-    return status

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -31,6 +31,18 @@ _NARROWEST: Final = 20
 """What is left for a text where a terminal is hardly wider than what stands before it."""
 _SPAN: Final = re.compile(r"\(\d[^()]{0,20}\)")
 _HARD_SPACE: Final = "\xa0"
+
+
+class Lines:
+    """Lines that stand for themselves, to be printed with rich."""
+
+    def __init__(self, said: Iterable[Line]) -> None:
+        self._lines = tuple(said)
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """As many as the width asks for."""
+        for line in self._lines:
+            yield from _wrapped(line, options.max_width)
 
 
 class Painted:

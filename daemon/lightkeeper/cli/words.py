@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lightkeeper.cli.standing import Line
 
 _SIGNS: Final = "━╸╺✓✗…"
 """What stands in a picture and in no ASCII."""
@@ -40,6 +43,19 @@ def is_painted() -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def print_lines(lines: Sequence[Line]) -> None:
+    """Lines as they are: painted on a terminal, set in elsewhere."""
+    if is_painted():
+        from rich.console import Console
+
+        from lightkeeper.cli.painting import Lines
+
+        Console().print(Lines(lines))
+        return
+    for line in lines:
+        sys.stdout.write(f"{'  ' * line.depth}{line.text}\n")
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -174,3 +174,36 @@ async def test_what_is_removed_leaves_the_others() -> None:
     assert await scene.store().remove(LOGIN) is None
 
     assert set(await loaded(scene.store())) == {OTHER}
+
+
+async def test_a_dry_run_tells_what_would_keep_a_state_from_being_saved() -> None:
+    scene = Scene()
+    assert await scene.store().prove() is None
+    assert scene.server.secrets == {}
+    store = scene.store()
+    assert await store.save(saved(holding())) is None
+    writes = scene.server.writes
+
+    assert await store.prove() is None
+    assert await scene.store().prove() is None
+    assert scene.server.writes == writes
+    assert await store.save(saved(LATER)) is None
+    scene.server.edit_secret("lk", NAME, {("immutable", ""): True}, "kubectl-edit")
+    frozen = await store.prove()
+    scene.is_down = True
+    down = await store.prove()
+
+    assert isinstance(frozen, Failed)
+    assert isinstance(down, Failed)
+    assert (frozen.reason, down.reason) == (Reason.IMMUTABLE, Reason.NETWORK)
+
+
+async def test_a_dry_run_of_a_state_is_of_a_right_to_write_it() -> None:
+    scene = Scene()
+    assert await scene.store().save(saved(holding())) is None
+    reads = Identity(rights=(Right(verbs=("get",), resource="secrets"),))
+
+    refused = await StateSecret(FakeCluster(scene.server, reads), "lk", NAME).prove()
+
+    assert isinstance(refused, Failed)
+    assert refused.reason is Reason.ACCESS_DENIED

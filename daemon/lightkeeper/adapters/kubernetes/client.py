@@ -12,19 +12,22 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import Cluster as _Server
 from lightkube.config.models import Context, User
 from lightkube.core.async_client import AsyncClient
-from lightkube.resources.core_v1 import Secret
+from lightkube.resources.core_v1 import Secret, ServiceAccount
 from lightkube.types import PatchType
 
 from lightkeeper.adapters.kubernetes.access import Access
 from lightkeeper.adapters.kubernetes.bearer import bearer_of
 from lightkeeper.adapters.kubernetes.failures import EXPECTED, failed, unwritten
 from lightkeeper.adapters.kubernetes.gate import Gate
-from lightkeeper.adapters.kubernetes.namespaces import Namespaces
+from lightkeeper.adapters.kubernetes.namespaces import PAGE, Namespaces
 from lightkeeper.adapters.kubernetes.objects import (
     FIELD_MANAGER,
     Lease,
+    is_allowed,
     lease_seen,
     lease_written,
+    pulls_with,
+    review_of,
     secret_seen,
 )
 from lightkeeper.adapters.kubernetes.transport import (
@@ -153,6 +156,25 @@ class KubernetesCluster:
             if lease.version and _is_gone(exc, "leases"):
                 return Stale()
             return unwritten(exc)
+
+    async def may(
+        self, verb: str, resource: str, namespace: str = "", name: str = ""
+    ) -> bool | Failed:
+        """Whether this identity is allowed that, as the API server itself says."""
+        try:
+            return is_allowed(await self._client.create(review_of(verb, resource, namespace, name)))
+        except EXPECTED as exc:
+            return failed(exc)
+
+    async def pulling_accounts(self, namespace: str, secret: str) -> tuple[str, ...] | Failed:
+        """The ServiceAccounts there whose pods pull images with the Secret; in order."""
+        try:
+            accounts = self._client.list(ServiceAccount, namespace=namespace, chunk_size=PAGE)
+            return tuple(
+                sorted([name async for one in accounts for name in pulls_with(one, secret)])
+            )
+        except EXPECTED as exc:
+            return failed(exc)
 
     async def close(self) -> None:
         """Let go of every connection."""

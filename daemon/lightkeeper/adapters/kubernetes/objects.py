@@ -7,9 +7,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.generic_resource import (
+    GenericGlobalResource,
+    GenericNamespacedResource,
+    create_global_resource,
+    create_namespaced_resource,
+)
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Namespace, Secret
+from lightkube.resources.core_v1 import Namespace, Secret, ServiceAccount
 
 from lightkeeper.adapters.kubernetes.trouble import UnreadableAnswerError
 from lightkeeper.cluster import LeaseSeen, NamespaceSeen, SecretSeen
@@ -19,6 +24,32 @@ FIELD_MANAGER: Final = "lightkeeper"
 
 Lease: Final = create_namespaced_resource("coordination.k8s.io", "v1", "Lease", "leases")
 """As plain JSON: lightkube's own would write times without a fraction, which a Lease's may not."""
+
+_REVIEWS: Final = ("authorization.k8s.io", "v1", "SelfSubjectAccessReview")
+Review: Final = create_global_resource(*_REVIEWS, "selfsubjectaccessreviews")
+_GROUPS: Final = {"leases": "coordination.k8s.io"}
+"""Of resources that are not in the core group."""
+
+
+def review_of(verb: str, resource: str, namespace: str, name: str) -> GenericGlobalResource:
+    """The question whether we are allowed that."""
+    asked = {"verb": verb, "group": _GROUPS.get(resource, ""), "resource": resource}
+    where = {"namespace": namespace, "name": name}
+    made: GenericGlobalResource = Review.from_dict(
+        {"metadata": {}, "spec": {"resourceAttributes": {**asked, **where}}}
+    )
+    return made
+
+
+def is_allowed(found: Mapping[str, object]) -> bool:
+    """What the API server answered to it."""
+    return _part(found, "status").get("allowed") is True
+
+
+def pulls_with(found: ServiceAccount, secret: str) -> Iterator[str]:
+    """The name of the ServiceAccount, if its pods pull with the Secret."""
+    if any(one.name == secret for one in found.imagePullSecrets or ()):
+        yield _metadata(found.metadata).name or ""
 
 
 def secret_seen(found: Secret) -> SecretSeen:

@@ -148,14 +148,16 @@ class KubernetesSecret:
     async def prove(self, place: Place, delivery: Delivery) -> Failed | None:
         """What would keep a delivery from the Secret: a dry run of just what it would apply."""
         wanted, before = await self._wanted(place, delivery)
-        if not isinstance(wanted, Change):
-            return wanted if isinstance(wanted, Failed) else None
+        if isinstance(wanted, Failed):
+            return wanted
+        if isinstance(wanted, Foreign):
+            return _changed_meanwhile()
         applied = await self._writers.cluster.apply_secret(
             _namespace(place), wanted.manifest, before, dry_run=True
         )
         if isinstance(applied, SecretSeen | Failed):
             return applied if isinstance(applied, Failed) else None
-        return Failed(reason=Reason.CONTENDED, detail="changed by another at the same moment")
+        return _changed_meanwhile()
 
     async def _wanted(
         self, place: Place, delivery: Delivery
@@ -252,6 +254,10 @@ async def prune(
     if not is_of(seen, login):
         return None
     return await cluster.delete_secret(namespace, options.name, seen.uid)
+
+
+def _changed_meanwhile() -> Failed:
+    return Failed(reason=Reason.CONTENDED, detail="changed by another at the same moment")
 
 
 def _contended() -> Failed:

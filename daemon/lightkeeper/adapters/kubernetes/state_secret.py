@@ -83,6 +83,19 @@ class StateSecret:
             return Failed(reason=Reason.SUPERSEDED, detail=detail)
         return kept.known if kept else ()
 
+    async def prove(self) -> Failed | None:
+        """What would keep a state from being saved: a dry run with what is kept, as it is."""
+        async with self._lock:
+            if (failed := await self._look()) is not None:
+                return failed
+            if self._seen is not None and self._seen.is_immutable:
+                return Failed(reason=Reason.IMMUTABLE, detail="it is marked as immutable")
+            tried = await self._apply(self._documents(), self._seen, dry_run=True)
+        if isinstance(tried, Stale):
+            detail = f"{self.path} was changed by another at the same moment"
+            return Failed(reason=Reason.CONTENDED, detail=detail)
+        return tried if isinstance(tried, Failed) else None
+
     async def _change(self, login: LoginName, saved: Saved | None) -> Failed | None:
         async with self._lock:
             for _ in range(_TRIES):
@@ -106,6 +119,15 @@ class StateSecret:
 
     async def _write(self, documents: Mapping[str, bytes]) -> Failed | Stale | None:
         before, self._seen = self._seen, None
+        applied = await self._apply(documents, before)
+        if not isinstance(applied, SecretSeen):
+            return applied
+        self._seen = applied
+        return None
+
+    async def _apply(
+        self, documents: Mapping[str, bytes], before: SecretSeen | None, *, dry_run: bool = False
+    ) -> SecretSeen | Stale | Failed:
         # No label: whoever made it, as Helm does, has its own.
         metadata: dict[str, object] = {"name": self._name, "namespace": self._namespace}
         manifest = {
@@ -116,11 +138,7 @@ class StateSecret:
             "data": {key: base64.b64encode(data).decode() for key, data in documents.items()},
         }
         version = before.version if before else ""
-        applied = await self._cluster.apply_secret(self._namespace, manifest, version)
-        if not isinstance(applied, SecretSeen):
-            return applied
-        self._seen = applied
-        return None
+        return await self._cluster.apply_secret(self._namespace, manifest, version, dry_run=dry_run)
 
     async def _look(self) -> Failed | None:
         seen = await self._cluster.read_secret(self._namespace, self._name)

@@ -1,0 +1,110 @@
+"""What AWS and clusters say of a configuration when they are asked, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from lightkeeper.cli.standing import Line, Tone
+
+if TYPE_CHECKING:
+    from lightkeeper.config.load import Loaded
+    from lightkeeper.core.reasons import Failing, Reason
+    from lightkeeper.ports import Failed
+    from lightkeeper.proving import Proof, Pulling, Tried
+
+_AT = partial(Line, depth=0)
+
+
+def identities(loaded: Loaded) -> Iterator[Line]:
+    """Who AWS takes each login for."""
+    import asyncio
+
+    from lightkeeper import app
+    from lightkeeper.core.answer import Refusal
+    from lightkeeper.core.reasons import RENEWAL
+
+    for name, said in asyncio.run(app.identities(loaded.config)).items():
+        if isinstance(said, Refusal):
+            yield _AT(f"{name}: {said.reason}: {said.detail}", Tone.WRONG)
+            yield Line(RENEWAL[said.reason].advice)
+        else:
+            yield _AT(f"{name}: AWS knows it as {said}", Tone.GOOD)
+
+
+def clusters(loaded: Loaded, known: Collection[str]) -> Iterator[Line]:
+    """What they would refuse; of the places that are `known` to fail nothing more is said."""
+    from lightkeeper.config.rbac import needed
+
+    if not needed(loaded.config):
+        return
+    from lightkeeper import proving
+    from lightkeeper.core.file_failure import FileFailure
+    from lightkeeper.core.reasons import STORE
+
+    try:
+        yield from told(proving.proof(loaded.config, known))
+    except FileFailure as exc:  # since it was read for the plan
+        yield _AT(f"the state: {exc.reason}: {exc.detail}", Tone.WRONG)
+        yield Line(STORE[exc.reason].advice)
+
+
+def told(proof: Proof) -> Iterator[Line]:
+    """What came of it: what is well in a line, each failure in one of its own."""
+    for tried in proof.secrets:
+        yield from _secrets(tried)
+    for one in proof.others:
+        if one.failed is None:
+            yield _AT(f"{one.what} {one.does}", Tone.GOOD)
+        else:
+            yield _AT(f"{one.what}: {one.failed.reason}: {one.failed.detail}", Tone.WRONG)
+            yield Line(one.advice[one.failed.reason].advice)
+    for pulling in dict.fromkeys(one for tried in proof.secrets for one in tried.pulling):
+        yield _AT(f"warning: {_pulls(pulling)}", Tone.ODD)
+
+
+def _secrets(tried: Tried) -> Iterator[Line]:
+    from lightkeeper.core.reasons import DELIVERY
+
+    of = f"of {tried.output}"
+    if not tried.places:
+        yield _AT(f"{tried.login}: no namespace is chosen by {tried.output} now", Tone.ODD)
+        return
+    if not tried.tried:
+        return
+    # Of the rest it was said already that they fail.
+    other = "other " if tried.tried < tried.places and not tried.is_cut else ""
+    secrets = f"{tried.tried} {other}Secret{'' if tried.tried == 1 else 's'}"
+    if failed := len(tried.failures):
+        yield _AT(f"{tried.login}: {failed} of {secrets} {of} could not be written", Tone.WRONG)
+    else:
+        yield _AT(f"{tried.login}: {secrets} {of} could be written", Tone.GOOD)
+    if tried.is_placeholder:
+        yield Line("tried with a placeholder, since no login is held yet", Tone.QUIET)
+    if tried.is_cut:
+        yield Line(
+            f"of {tried.places} the first were tried; the daemon tries all, once it runs",
+            Tone.QUIET,
+        )
+    yield from _failures(tried.failures, DELIVERY)
+
+
+def _failures(
+    failures: Iterable[tuple[str, Failed]], table: Mapping[Reason, Failing]
+) -> Iterator[Line]:
+    """A line for each, and what to do once for all that fail alike."""
+    ordered = sorted(failures, key=lambda one: one[1].reason)
+    for reason, alike in groupby(ordered, key=lambda one: one[1].reason):
+        for place, failed in alike:
+            yield Line(f"{place}: {reason}: {failed.detail}", Tone.WRONG)
+        yield Line(table[reason].advice, depth=2)
+
+
+def _pulls(one: Pulling) -> str:
+    return (
+        f"ServiceAccount {one.account} in {one.namespace} has {one.secret} in its imagePullSecrets,"
+        " and its pods pull nothing with it: the login is push-only; take it out there, and mount"
+        " the Secret where builds push"
+    )

@@ -1,0 +1,120 @@
+"""What people read of a configuration that was tried on clusters."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightkeeper.cli.proof import told
+from lightkeeper.cli.standing import Tone
+from lightkeeper.cli.words import print_lines
+from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.core.reasons import DELIVERY, STORE, Reason
+from lightkeeper.ports import Failed
+from lightkeeper.proving import Needed, Proof, Pulling, Tried
+from lightkeeper.viewing import LOOKS
+from tests.cli.terminal import terminal
+
+NAME = "lightsail-push"
+OUTPUT = OutputName(f"kubernetes_secret:{NAME}")
+DENIED = Failed(reason=Reason.ACCESS_DENIED, detail="the API server answered 403 Forbidden")
+TYPE = Failed(reason=Reason.WRONG_TYPE, detail="it is of type Opaque")
+BUILDER = Pulling(namespace="ci", account="builder", secret=NAME)
+
+
+def a_try(
+    *failures: tuple[str, Failed],
+    places: int = 3,
+    count: int = 3,
+    is_placeholder: bool = False,
+    pulling: tuple[Pulling, ...] = (),
+) -> Tried:
+    return Tried(
+        login=LoginName("prod"),
+        output=OUTPUT,
+        places=places,
+        tried=count,
+        is_cut=places > LOOKS,
+        is_placeholder=is_placeholder,
+        failures=failures,
+        pulling=pulling,
+    )
+
+
+def shown(*secrets: Tried, others: tuple[Needed, ...] = ()) -> list[tuple[Tone, str]]:
+    lines = told(Proof(secrets=secrets, others=others))
+    return [(line.tone, f"{'  ' * line.depth}{line.text}") for line in lines]
+
+
+def test_what_is_well_is_a_line() -> None:
+    lease = Needed(what="the Lease lk/it", does="could be held", failed=None)
+
+    assert shown(a_try(), others=(lease,)) == [
+        (Tone.GOOD, f"prod: 3 Secrets of {OUTPUT} could be written"),
+        (Tone.GOOD, "the Lease lk/it could be held"),
+    ]
+    assert shown(a_try(places=1, count=1)) == [
+        (Tone.GOOD, f"prod: 1 Secret of {OUTPUT} could be written")
+    ]
+
+
+def test_each_failure_is_a_line_and_what_to_do_is_said_once_for_all_that_fail_alike() -> None:
+    failures = [(f"a/{NAME}", DENIED), (f"b/{NAME}", TYPE), (f"c/{NAME}", DENIED)]
+
+    assert shown(a_try(*failures)) == [
+        (Tone.WRONG, f"prod: 3 of 3 Secrets of {OUTPUT} could not be written"),
+        (Tone.WRONG, f"  a/{NAME}: access_denied: {DENIED.detail}"),
+        (Tone.WRONG, f"  c/{NAME}: access_denied: {DENIED.detail}"),
+        (Tone.PLAIN, f"    {DELIVERY[Reason.ACCESS_DENIED].advice}"),
+        (Tone.WRONG, f"  b/{NAME}: wrong_type: {TYPE.detail}"),
+        (Tone.PLAIN, f"    {DELIVERY[Reason.WRONG_TYPE].advice}"),
+    ]
+
+
+def test_what_else_fails_is_told_with_what_is_to_be_done_about_that() -> None:
+    state = Needed(what="the state lk/s", does="could be saved", failed=TYPE, advice=STORE)
+
+    assert shown(others=(state,)) == [
+        (Tone.WRONG, "the state lk/s: wrong_type: it is of type Opaque"),
+        (Tone.PLAIN, f"  {STORE[Reason.WRONG_TYPE].advice}"),
+    ]
+
+
+def test_how_far_it_was_tried_is_told() -> None:
+    assert [text for _, text in shown(a_try(places=10_000, count=LOOKS, is_placeholder=True))][
+        1:
+    ] == [
+        "  tried with a placeholder, since no login is held yet",
+        "  of 10000 the first were tried; the daemon tries all, once it runs",
+    ]
+    assert shown(a_try(places=0, count=0)) == [
+        (Tone.ODD, f"prod: no namespace is chosen by {OUTPUT} now")
+    ]
+    assert shown(a_try(places=1, count=0)) == []
+    assert shown(a_try(places=3, count=2)) == [
+        (Tone.GOOD, f"prod: 2 other Secrets of {OUTPUT} could be written")
+    ]
+
+
+def test_whoever_pulls_with_it_is_warned_of_once() -> None:
+    ((tone, text),) = shown(a_try(pulling=(BUILDER,)), a_try(pulling=(BUILDER,)))[2:]
+
+    assert tone is Tone.ODD
+    assert text == (
+        "warning: ServiceAccount builder in ci has lightsail-push in its imagePullSecrets, and its"
+        " pods pull nothing with it: the login is push-only; take it out there, and mount the"
+        " Secret where builds push"
+    )
+
+
+def test_a_terminal_shows_it_by_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = (a_try((f"a/{NAME}", DENIED), pulling=(BUILDER,)),)
+    with terminal(monkeypatch, columns=100) as screen:
+        print_lines(list(told(Proof(secrets=(a_try(), *secrets), others=()))))
+
+    lines = screen.shown.splitlines()
+    assert lines[:3] == [
+        f"✓ prod: 3 Secrets of {OUTPUT} could be written",
+        f"✗ prod: 1 of 3 Secrets of {OUTPUT} could not be written",
+        f"  ✗ a/{NAME}: access_denied: {DENIED.detail}",
+    ]
+    assert lines[5].startswith("! warning: ServiceAccount builder")

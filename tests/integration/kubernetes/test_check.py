@@ -1,0 +1,104 @@
+"""`check --online` on a real API server: what would be refused is told, and nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.kubernetes.cluster import NAME, Cluster, login
+from tests.integration.process import command
+from tests.real.cluster import rule
+
+
+def check(cluster: Cluster, file: Path, kubeconfig: Path) -> tuple[int, str]:
+    words = ("check", "--online", "--config", str(file))
+    done = command(cluster.folder, cluster.environment(kubeconfig), *words)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def versions(cluster: Cluster, *namespaces: str) -> list[str]:
+    """Of all that is in them."""
+    kinds = ("/api/v1/namespaces/{}/secrets", "/apis/coordination.k8s.io/v1/namespaces/{}/leases")
+    found = [
+        one["metadata"]
+        for namespace in namespaces
+        for kind in kinds
+        for one in cluster.api.done("GET", kind.format(namespace))["items"]
+    ]
+    return sorted(f"{one['namespace']}/{one['name']} {one['resourceVersion']}" for one in found)
+
+
+def configured(cluster: Cluster, label: str) -> Path:
+    """All that can be asked for of a cluster."""
+    output = f"      - {{type: kubernetes_secret, namespace_selector: ci={label}, prune: true}}\n"
+    home = cluster.home
+    more = f"state: {{secret: {home}/state}}\nleader_election: {{lease: {home}/leader}}\n"
+    return cluster.configure("check", login(output, more))
+
+
+def test_with_the_rights_that_are_printed_all_is_well_and_nothing_is_written(
+    cluster: Cluster,
+) -> None:
+    one, two = (cluster.api.namespace(labels={"ci": cluster.home}) for _ in range(2))
+    file, kubeconfig = configured(cluster, cluster.home), cluster.kubeconfig()
+    cluster.apply_rights(file)
+
+    status, said = check(cluster, file, kubeconfig)
+
+    assert status == 0, said
+    assert f"prod: 2 Secrets of kubernetes_secret:{NAME} could be written" in said
+    assert "tried with a placeholder, since no login is held yet" in said
+    assert "namespaces can be listed and watched" in said
+    assert f"the state {cluster.home}/state could be saved" in said
+    assert f"the Lease {cluster.home}/leader could be held" in said
+    assert versions(cluster, cluster.home, one, two) == []
+
+    with cluster.running(file, kubeconfig) as running:
+        running.wait_for("credential_delivered")
+    before = versions(cluster, cluster.home, one, two)
+    status, said = check(cluster, file, kubeconfig)
+    assert (status, "placeholder" in said) == (0, False), said
+    assert len(before) == 4
+    assert versions(cluster, cluster.home, one, two) == before
+
+
+def test_each_right_that_is_missing_is_told_with_what_grants_it(cluster: Cluster) -> None:
+    one = cluster.api.namespace(labels={"ci": cluster.home})
+    two = cluster.api.namespace(labels={"ci": cluster.home})
+    cluster.api.grant(cluster.account, rule(["list"], ["namespaces"]))
+    cluster.api.grant(cluster.account, rule(["get"], ["secrets"]))
+    write = rule(["create", "patch"], ["secrets"], NAME)
+    cluster.api.grant(cluster.account, write, namespace=one)
+    file, kubeconfig = configured(cluster, cluster.home), cluster.kubeconfig()
+
+    status, said = check(cluster, file, kubeconfig)
+
+    assert status == 1
+    assert f"prod: 2 of 2 Secrets of kubernetes_secret:{NAME} could not be written" in said
+    assert f"{one}/{NAME}: access_denied: this identity may not delete secrets" in said
+    denied = f"{two}/{NAME}: access_denied: the API server answered 403 Forbidden"
+    assert denied in said
+    assert "namespaces: access_denied: this identity may not watch namespaces" in said
+    assert f"the state {cluster.home}/state: access_denied: " in said
+    assert f"the Lease {cluster.home}/leader: access_denied: " in said
+    assert said.count("apply the Role that `lightkeeper check --rbac` prints") == 4
+    assert versions(cluster, cluster.home, one, two) == []
+
+
+def test_whoever_pulls_with_it_is_warned_of_if_that_may_be_seen(cluster: Cluster) -> None:
+    here, hidden = cluster.api.namespace(), cluster.api.namespace()
+    for namespace in (here, hidden):
+        cluster.api.account(namespace, "builder", NAME)
+        cluster.api.account(namespace, "other", "other")
+        write = rule(["get", "create", "patch"], ["secrets"], NAME)
+        cluster.api.grant(cluster.account, write, namespace=namespace)
+    cluster.api.grant(cluster.account, rule(["list"], ["serviceaccounts"]), namespace=here)
+    output = f"      - {{type: kubernetes_secret, namespaces: [{here}, {hidden}]}}\n"
+    state = f"state_dir: {cluster.folder}/state\n"
+    file = cluster.configure("pulling", login(output, state))
+
+    status, said = check(cluster, file, cluster.kubeconfig())
+
+    assert status == 0, said
+    assert f"warning: ServiceAccount builder in {here} has {NAME} in its imagePullSecrets" in said
+    assert said.count("warning: ") == 1
