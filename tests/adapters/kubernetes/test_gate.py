@@ -139,6 +139,13 @@ def test_a_pause_lets_nobody_in_not_even_without_a_rate() -> None:
         run(body, per_second)
 
 
+def test_who_never_asked_for_patience_is_waited_for_no_longer() -> None:
+    async def body(gate: Gate, _: SimLoop) -> None:
+        assert gate.pause_left == timedelta(0)
+
+    run(body)
+
+
 def test_a_pause_has_an_end() -> None:
     async def body(gate: Gate, loop: SimLoop) -> None:
         gate.pause(86_400)

@@ -168,6 +168,18 @@ async def test_a_server_that_stops_may_ask_for_patience_too() -> None:
     assert isinstance(outcome, SecretSeen), "a minute of patience is the most"
 
 
+async def test_to_wait_for_others_of_ours_costs_no_call_its_time() -> None:
+    """Of a hundred logins that all begin at once the last waits longer than a call may take."""
+    async with (
+        serving(saying(Reply(body=SECRET))) as api,
+        client_of(api.url, per_second=20.0, deadline_seconds=2.0) as cluster,
+    ):
+        outcomes = await asyncio.gather(*(cluster.read_secret("ci", "login") for _ in range(60)))
+
+    assert all(isinstance(one, SecretSeen) for one in outcomes)
+    assert len(api.asked) == 60
+
+
 async def test_a_call_that_is_given_up_gives_its_turn_back() -> None:
     async with talking(*([Nothing()] * 8), Reply(body=SECRET)) as (api, cluster):
         async with asyncio.TaskGroup() as tasks:

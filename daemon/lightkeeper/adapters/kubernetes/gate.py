@@ -57,7 +57,7 @@ class Gate:
         self._tokens = float(burst)
         self._counted_at = clock.monotonic()
         self._free = at_once
-        self._closed_until = timedelta.min
+        self._closed_until = timedelta(0)
         self._waiting: list[_Waiting] = []
         self._numbers = count()
         self._turns = 0
