@@ -97,11 +97,11 @@ class Cluster:
 
 
 @contextmanager
-def prepared(api: ApiServer, folder: Path, lifetime: int = 600) -> Iterator[Cluster]:
+def prepared(api: ApiServer, folder: Path) -> Iterator[Cluster]:
     """All of it, until the end."""
     home = api.namespace()
     account = api.account(home, "lightkeeper")
-    with simulator(folder, "--lifetime", str(lifetime)) as lightsail:
+    with simulator(folder) as lightsail:
         yield Cluster(api, lightsail, folder, home, account)
 
 

@@ -7,7 +7,6 @@ a watch pass as they come. It speaks plain HTTP with the daemon and TLS with the
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import ssl
 import threading
@@ -16,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from tests.real.cluster import ApiServer
@@ -36,6 +35,8 @@ class Do(Enum):
     """The API server does it, and the connection is closed without an answer."""
     CUT = auto()
     """The API server does it, and half of its answer comes."""
+    LATE = auto()
+    """The answer comes a second late."""
     BUSY = auto()
     """429 in plain text with `Retry-After: 1`, as an API server sends it."""
     HOLD = auto()
@@ -179,6 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
         if order.do is Do.SWALLOW:
             self.close_connection = True
             return
+        if order.do is Do.LATE:
+            self.proxy().over.wait(1)
         sent = said[: len(said) // 2] if order.do is Do.CUT else said
         self._answer(answer.status, dict(answer.getheaders()), sent, len(said))
         self.close_connection = self.close_connection or order.do is Do.CUT
@@ -221,9 +224,3 @@ def proxying(api: ApiServer) -> Iterator[Proxy]:
         proxy.server.shutdown()
         proxy.server.server_close()
         thread.join()
-
-
-def told(document: str) -> dict[str, Any]:
-    """What a probe answered."""
-    found: dict[str, Any] = json.loads(document)
-    return found

@@ -120,7 +120,7 @@ def configuration(places: Mapping[tuple[str, str], str], state: str) -> str:
 @pytest.fixture(scope="module")
 def hands(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hands]:
     """All is done, its consequences are there, and a renewal has passed."""
-    with prepared(api_server, tmp_path_factory.mktemp("hands"), lifetime=43200) as cluster:
+    with prepared(api_server, tmp_path_factory.mktemp("hands")) as cluster:
         deeds = (("own", OWN), ("shared", SHARED), ("sturdy", STURDY))
         places = {(kind, deed): api_server.namespace() for kind, done in deeds for deed in done}
         file = cluster.configure("daemon", configuration(places, f"{cluster.home}/state"))

@@ -31,7 +31,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture
 def alone(own_server: ApiServer, tmp_path: Path) -> Iterator[Cluster]:
-    with prepared(own_server, tmp_path, lifetime=43200) as made:
+    with prepared(own_server, tmp_path) as made:
         yield made
 
 
