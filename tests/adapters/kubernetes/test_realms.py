@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -52,13 +53,14 @@ class Scene:
         is_pruned: bool = False,
         known: tuple[str, ...] = (),
         rights: tuple[Right, ...] = RIGHTS,
+        pause: timedelta = timedelta(0),
     ) -> None:
         self.server = FakeApiServer(now=lambda: NOON)
         for name in ("ci", "team-a", "kube-system"):
             self.server.namespace(name)
         self.cluster = Reached(self.server, Identity(rights=rights))
         clusters: Any = self
-        self.realms = Realms(clusters, Ranks())
+        self.realms = Realms(clusters, Ranks(), pause)
         self.served = ServedSecret(
             login=LOGIN,
             name=OUTPUT,
@@ -288,3 +290,25 @@ async def test_who_serves_learns_that_polls_are_others_now() -> None:
     scene.realms.serve([scene.served])
 
     assert scene.changes.is_set()
+
+
+async def test_namespaces_that_come_one_upon_the_other_are_told_of_together() -> None:
+    """A survey costs what all places cost: one for each new namespace would stall the loop."""
+    scene = Scene(Choice.of(["team-*"], None, []), pause=timedelta(seconds=0.2))
+    told: list[int] = []
+    async with scene.running() as output:
+        whole = asyncio.Event()
+
+        def survey() -> None:
+            told.append(len(list(output.places())))
+            if told[-1] == 201:
+                whole.set()
+
+        scene.realms.changed = survey
+        for number in range(200):
+            scene.server.namespace(f"team-{number}")
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await whole.wait()
+
+    assert len(told) < 50
