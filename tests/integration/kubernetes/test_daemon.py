@@ -100,3 +100,17 @@ def test_a_cluster_that_cannot_be_asked_is_told_in_a_sentence(cluster: Cluster) 
         done = command(cluster.folder, cluster.environment(missing), word, "--config", str(file))
         assert done.returncode == 2, done.stderr
         assert f"cluster: {missing}: no such kubeconfig" in done.stderr
+
+
+def test_a_run_that_may_not_list_namespaces_fails_and_says_why(cluster: Cluster) -> None:
+    """It has a login, and knows of no place that it could be delivered to."""
+    output = f"      - {{type: kubernetes_secret, namespace_selector: ci={cluster.home}}}\n"
+    file = cluster.configure("host", login(output, f"state_dir: {cluster.folder}/s\n"))
+
+    environment = cluster.environment(cluster.kubeconfig())
+    done = command(cluster.folder, environment, "once", "--config", str(file))
+
+    assert done.returncode == 1, done.stdout
+    assert "which namespaces there are is not known" in done.stdout
+    assert 'cannot list resource "namespaces"' in done.stdout
+    assert "lightkeeper check --rbac" in done.stdout

@@ -159,6 +159,7 @@ def test_what_a_leader_that_was_stopped_sends_late_replaces_nothing_newer(
         old.signal(signal.SIGSTOP)
 
         new.wait_for("leadership_began")
+        eventually("it keeps the login", lambda: new.get("/readyz?places=all")[0] == 200)
         new.signal(signal.SIGUSR1)
         newest = new.wait_for("credential_renewed")["expires"]
         within(20, "the newest is there", lambda: cluster.expiry(here) == newest)
