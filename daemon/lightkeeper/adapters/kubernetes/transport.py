@@ -10,11 +10,12 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
 import httpx2
+from httpcore2 import AsyncNetworkStream
 
 from lightkeeper import __version__
 from lightkeeper.adapters.kubernetes.access import Access
@@ -140,23 +141,32 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         Its body is not read yet.
         """
         token = await self._bearer.token()
-        # Cut from outside in the middle of a handshake, httpcore2 would leave the socket open. It
-        # counts TCP and TLS each for itself.
+        # So that it is told where no connection is made: then nothing can have been done.
         request.extensions["timeout"] = {"connect": self._deadline * _CONNECTING}
         _dress(request, token, self._access.server_name)
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await self._ask(request)
         except (httpx2.TransportError, OSError) as exc:
             if tls_error(exc) is None or not await self._renewed():
                 raise
-            response = await self._inner.handle_async_request(request)
+            response = await self._ask(request)
         if response.status_code == HTTPStatus.UNAUTHORIZED and (
             other := await self._other(token, response)
         ):
             _dress(request, other.token, self._access.server_name)
-            response = await self._inner.handle_async_request(request)
+            response = await self._ask(request)
         if not response.is_success:
             await self._refuse(response)
+        return response
+
+    async def _ask(self, request: httpx2.Request) -> httpx2.Response:
+        made = request.extensions["trace"] = _Made()
+        response = None
+        try:
+            response = await self._inner.handle_async_request(request)
+        finally:
+            if response is None:
+                await made.close()
         return response
 
     async def _other(self, token: str | None, response: httpx2.Response) -> _Other | None:
@@ -225,6 +235,26 @@ class _Other:
 
     def __init__(self, token: str | None) -> None:
         self.token = token
+
+
+class _Made:
+    """The connection that is made for a request, as httpcore2 tells of it.
+
+    It leaves the socket open if it is cancelled in the middle of a handshake: by a caller that has
+    less patience than the deadline.
+    """
+
+    def __init__(self) -> None:
+        self._stream: AsyncNetworkStream | None = None
+
+    async def __call__(self, event: str, info: Mapping[str, AsyncNetworkStream]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._stream = info["return_value"]
+
+    async def close(self) -> None:
+        """Close it; that was done already unless it was in a handshake."""
+        if self._stream is not None:
+            await self._stream.aclose()
 
 
 class _Events(httpx2.AsyncByteStream):
