@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import BotoCoreError, NoCredentialsError
 
+from lightkeeper.adapters.lightsail.details import one_line
 from lightkeeper.adapters.lightsail.source import AwsSource, SharedAws
 from lightkeeper.lane import Lane, Work
 from lightkeeper.pace import Pace
@@ -62,6 +65,16 @@ class Caller:
         """Read anew next time, unless that was done since `session` was given out."""
         if self._session is session:
             self._session = None
+
+
+def named_source(session: AioSession) -> str:
+    """Where AWS credentials come from, if that is a program that may hang; empty if it is not."""
+    try:
+        program, *_ = shlex.split(session.get_scoped_config()["credential_process"])
+    except (BotoCoreError, LookupError, ValueError):
+        return ""
+    # Its arguments may be secret, and its directories look as if they were.
+    return f" from the credential_process {one_line(PurePath(program).name)}"
 
 
 async def keys_of(session: AioSession) -> ReadOnlyCredentials:

@@ -12,7 +12,7 @@ from aiobotocore.session import AioSession
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lightkeeper.adapters.lightsail.caller import Callers, keys_of
+from lightkeeper.adapters.lightsail.caller import Callers, keys_of, named_source
 from lightkeeper.adapters.lightsail.details import one_line
 from lightkeeper.adapters.lightsail.failures import http_date, refusal_of
 from lightkeeper.adapters.lightsail.metadata import is_metadata_silent
@@ -23,6 +23,8 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Clock
 
 T = TypeVar("T")
+
+_ANSWER: Final = "no complete answer"
 
 _STALE: Final = frozenset({Reason.AWS_CREDENTIALS_EXPIRED, Reason.UNAUTHENTICATED})
 """Newer AWS credentials may lie where these came from, and a session does not look again."""
@@ -58,7 +60,7 @@ class LightsailIssuer:
         try:
             return await self._caller.run(partial(self._twice, call), deadline)
         except TimeoutError:
-            detail = f"no complete answer within {deadline.total_seconds():g} s"
+            detail = f"{call.lacks} within {deadline.total_seconds():g} s"
             return Refusal(reason=Reason.TIMEOUT, detail=detail)
 
     async def _twice(self, call: _Call[T], turn: asyncio.Lock) -> T | Refusal:
@@ -73,7 +75,9 @@ class LightsailIssuer:
         try:
             session = self._caller.session()
             async with turn:
+                call.lacks = f"no AWS credentials{named_source(session)}"
                 keys = await keys_of(session)
+            call.lacks = _ANSWER
             async with session.create_client(
                 call.service,
                 region_name=self._source.region,
@@ -112,12 +116,14 @@ class LightsailIssuer:
         )
 
 
-class _Call(Struct, Generic[T], frozen=True):
-    """One operation of one service."""
+class _Call(Struct, Generic[T]):
+    """One operation of one service, asked for once."""
 
     service: str
     endpoint_url: str | None
     ask: Callable[[Any], Awaitable[T | Refusal]]
+    lacks: str = _ANSWER
+    """What has not come if it is cut now."""
 
 
 async def _arn(client: Any) -> str | Refusal:  # noqa: ANN401 - made at run time
