@@ -39,9 +39,9 @@ class Fleet:
 
     def __init__(self, world: World, saved: Mapping[LoginName, Saved]) -> None:
         self._world = world
-        self._stored = dict(saved)
+        self._stored: dict[LoginName, Saved] = {}
         """What is kept of logins that do not run."""
-        self._served = {name: {place for _, place in one.places} for name, one in saved.items()}
+        self._served: dict[LoginName, tuple[str, ...]] = {}
         """Where the entries of each login are, as it was last configured: an output may be called
         otherwise and deliver where it did."""
         self._ended = set[LoginName]()
@@ -52,11 +52,14 @@ class Fleet:
         self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
         self._turns: dict[Keeper, int] = {}
         self._changed = asyncio.Event()
+        self.open(saved)
 
     def open(self, saved: Mapping[LoginName, Saved]) -> None:
         """Begin with what is saved; `apply` and `run` come next."""
         self._stored = dict(saved)
-        self._served = {name: {place for _, place in one.places} for name, one in saved.items()}
+        self._served = {
+            name: tuple(place for _, place in one.places) for name, one in saved.items()
+        }
 
     def close(self) -> None:
         """Keep nothing any more, once `run` has ended; what is saved stays."""
@@ -111,15 +114,14 @@ class Fleet:
         """What the change of keepers leaves behind; it is put in force by `run`."""
         before = self._served
         self._served = {
-            name: {place.name for place in keeper.state.places}
-            for name, (_, keeper) in self._keepers.items()
+            name: _names(keeper.state.places) for name, (_, keeper) in self._keepers.items()
         }
         self._ended |= before.keys()
         self._changed.set()
         return {
             name: sorted(gone)
             for name, places in before.items()
-            if (gone := places - self._served.get(name, set())) and self._has_held(name)
+            if (gone := set(places).difference(self._served.get(name, ()))) and self._has_held(name)
         }
 
     def _has_held(self, name: LoginName) -> bool:
@@ -148,7 +150,7 @@ class Fleet:
         """Let every login serve the places that its outputs have now."""
         for name, (_, keeper) in self._keepers.items():
             keeper.survey()
-            self._served[name] = {place.name for place in keeper.state.places}
+            self._served[name] = _names(keeper.state.places)
 
     def ring(self) -> None:
         """Let every login be asked for what it needs now."""
@@ -235,3 +237,7 @@ class Fleet:
             outputs=kept.outputs,
             world=self._world,
         )
+
+
+def _names(places: Iterable[Place]) -> tuple[str, ...]:
+    return tuple(place.name for place in places)

@@ -27,7 +27,7 @@ class History:
 
     def __init__(self, state: LoginState, world: World) -> None:
         self.state = state
-        self.touched = set[Place]()
+        self.touched: list[Place] = []
         """Places of which something happened, for whoever plans to take."""
         self._clock = world.clock
         self._recorder = world.recorder
@@ -37,7 +37,7 @@ class History:
         news = is_news(self.state, fact)
         self.state = fold(self.state, fact)
         if (place := getattr(fact, "place", None)) is not None:
-            self.touched.add(place)
+            self.touched.append(place)
         # Whoever cannot write down what happened does not undo it.
         with boundary(self._not_recorded):
             self._recorder.record(fact, news=news, failure=failure_of(self.state, fact))

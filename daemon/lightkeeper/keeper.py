@@ -27,6 +27,8 @@ from lightkeeper.steps import Steps, Work
 
 _AT_ONCE: Final = 8
 """Places of one output that are worked on at the same time."""
+_FEW: Final = 8
+"""Places of a login that are all planned anew at each turn."""
 
 
 class Keeper:
@@ -47,7 +49,8 @@ class Keeper:
         self._steps = Steps(
             history, fingerprint=fingerprint, source=source, outputs=outputs, world=world
         )
-        self._agenda = Agenda(_AT_ONCE)
+        self._agenda: Agenda | None = None
+        """What was planned; forgotten where to plan all anew costs less than to remember it."""
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
         self.adopting(self.state.policy, source, outputs, self.state.kin)()
@@ -73,7 +76,7 @@ class Keeper:
 
         def adopt() -> None:
             self._history.state = state
-            self._agenda = Agenda(_AT_ONCE)
+            self._agenda = None
             self._steps.adopt(source, outputs)
             self._bell.set()
 
@@ -84,7 +87,7 @@ class Keeper:
         with self._history.bounded("survey"):
             outputs = self._steps.outputs
             self._history.state = self.state.with_places(places_of(outputs), may_stay(outputs))
-            self._agenda = Agenda(_AT_ONCE)
+            self._agenda = None
         self._bell.set()
 
     def cleared(self, place: str) -> None:
@@ -126,8 +129,10 @@ class Keeper:
     def _turn(self, tasks: asyncio.TaskGroup) -> None:
         self.turns += 1
         now = self._world.clock.now()
-        touched, self._history.touched = self._history.touched, set()
-        planned = self._agenda.plan(self.state, now, touched)
+        touched, self._history.touched = self._history.touched, []
+        agenda = self._agenda or Agenda(_AT_ONCE)
+        planned = agenda.plan(self.state, now, touched)
+        self._agenda = agenda if len(self.state.places) > _FEW else None
         self._world.alarm.set(self.state.login, planned.wake, self._bell.set)
         if planned.is_round_over:
             with self._history.bounded("round"):

@@ -33,7 +33,7 @@ class Owners:
     """The owners of the registries in one real file: of all that asked, the first by rank."""
 
     def __init__(self, ranks: Ranks) -> None:
-        self.ousted: set[str] = set()
+        self.ousted: list[str] = []
         """The paths of those who owned a registry and have to be told that they do no more."""
         self._ranks = ranks
         self._owners: dict[RegistryHost, Served] = {}
@@ -49,7 +49,7 @@ class Owners:
         owner, path = self._owners.setdefault(host, asks)
         if self._ranks.of(asks[0]) < self._ranks.of(owner):
             self._owners[host] = asks
-            self.ousted.add(path)
+            self.ousted.append(path)
         return self._owners[host][0]
 
     def admit(self, host: RegistryHost, asks: Served) -> Failed | None:

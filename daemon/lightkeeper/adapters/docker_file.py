@@ -65,7 +65,7 @@ class _Queue(Struct, weakref=True):
     owners: Owners
     writing: Lock = field(default_factory=Lock)
     waiting: list[_Job] = field(default_factory=list)
-    sections: frozenset[str] = frozenset()
+    sections: tuple[str, ...] = ()
     """What stood beside the entries when the file was last looked at."""
     is_swept: bool = False
     """Whether nothing of ours is left beside it."""
@@ -248,8 +248,8 @@ class FileWriters:
 
         def change(data: bytes | None) -> bytes | None:
             document = _merged(self._begun(data, admitted, options.seed), admitted)
-            sections = frozenset(each.key for each in (*document.before, *document.after))
-            if queue.sections - sections:
+            sections = tuple(each.key for each in (*document.before, *document.after))
+            if not set(sections).issuperset(queue.sections):
                 notices.add(Notice.SECTIONS_LOST)
             queue.sections = sections
             return document.data

@@ -170,7 +170,7 @@ class _Table:
         """By watch: the names that matter in its directory, each with the path that it is for."""
         self._ends: dict[str, object] = {}
         """Of the paths that are armed: where they led."""
-        self._arms: dict[str, frozenset[tuple[int, str]]] = {}
+        self._arms: dict[str, tuple[tuple[int, str], ...]] = {}
         self._at_work = set[object]()
         """Of each path that is being armed, for however long."""
         self._is_closed = False
@@ -245,7 +245,7 @@ class _Table:
             self._ends[path] = end
             return ""
         finally:
-            self._arms[path] = frozenset(arms)
+            self._arms[path] = tuple(arms)
             self._at_work.discard(work)
 
     def _arm_way(self, file: Path, path: str, arms: set[tuple[int, str]]) -> None:

@@ -36,6 +36,9 @@ class Notice(StrEnum):
     FIRST_ENTRY = "first_entry"
 
 
+NO_NOTICES: Final[frozenset[Notice]] = frozenset()
+"""The one that most places have: each other empty set takes 216 bytes."""
+
 Level = Literal["info", "warning"]
 
 

@@ -12,7 +12,7 @@ from lightkeeper.core import facts, policy
 from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause, Place
 from lightkeeper.core.failure import Failure, failed
-from lightkeeper.core.notices import NOTICES, Notice
+from lightkeeper.core.notices import NO_NOTICES, NOTICES, Notice
 from lightkeeper.core.reasons import DELIVERY, Reason
 
 
@@ -58,7 +58,7 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     repairs: int = 0
     """How often in the present dispute."""
     repaired_at: timedelta = timedelta(0)
-    notices: frozenset[Notice] = frozenset()
+    notices: frozenset[Notice] = NO_NOTICES
     """What was said of it: what the last look found, and what the last delivery mended."""
     proof: Proof = Proof.NEVER
 
@@ -110,6 +110,7 @@ def started(place: PlaceState) -> PlaceState:
 
 def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> PlaceState:
     """It was read, and shows nothing new that somebody else did."""
+    staying = {one for one in place.notices if not NOTICES[one].lasts}
     after = replace(
         place,
         busy=False,
@@ -118,7 +119,7 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         digest=fact.digest,
         settled=fact.settled,
         read_at=fact.at.boot,
-        notices=fact.notices | {one for one in place.notices if not NOTICES[one].lasts},
+        notices=fact.notices | staying or NO_NOTICES,
         proof=Proof.GIVEN if fact.proven else place.proof,
     )
     if after.holds(held):
@@ -196,7 +197,7 @@ def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
         failure=None,
         repairs=place.repairs + repaired,
         repaired_at=fact.at.boot if repaired else place.repaired_at,
-        notices=fact.notices,
+        notices=fact.notices or NO_NOTICES,
         proof=_proven(place, Proof.GIVEN),
     )
 
