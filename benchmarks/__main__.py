@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import commands, daemons
+from benchmarks import commands, daemons, secrets
 from benchmarks.measuring import Row
 from benchmarks.peers import awscli
 from benchmarks.scene import Scene
 from tests.integration.process import Simulated, simulator
+from tests.real.cluster import lacking_api_server
 
 _HEAD = ("what", "ours", "peer", "measured: median (min to max)", "bound", "")
 
@@ -71,17 +72,25 @@ def _of_most(scene: Scene, lightsail: Simulated, _: argparse.Namespace) -> list[
     return daemons.most(scene, lightsail)
 
 
+def _of_secrets(scene: Scene, lightsail: Simulated, options: argparse.Namespace) -> list[Row]:
+    if lacking := lacking_api_server():
+        sys.stderr.write(f"skipped: Secrets have no API server here: {lacking}\n")
+        return []
+    return secrets.secrets(scene, lightsail, 1_000 if options.quick else 10_000)
+
+
 _PARTS: dict[str, Part] = {
     "commands": _of_commands,
     "memory": _of_memory,
     "idle": _of_idleness,
     "most": _of_most,
+    "secrets": _of_secrets,
 }
 
 
 def _table(rows: list[Row]) -> Iterator[str]:
     cells = [
-        (row.what, row.ours, row.peer, str(row.measured), f"≤ {row.bound:g}", _verdict(row))
+        (row.what, row.ours, row.peer, str(row.measured), _bound(row), _verdict(row))
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(_HEAD, *cells, strict=True)]
@@ -89,6 +98,12 @@ def _table(rows: list[Row]) -> Iterator[str]:
         yield "  ".join(
             cell.ljust(width) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
+
+
+def _bound(row: Row) -> str:
+    if row.is_reported_only:
+        return ""
+    return f"{'≥' if row.is_least else '≤'} {row.bound:g}"
 
 
 def _verdict(row: Row) -> str:

@@ -54,13 +54,17 @@ class Row:
     measured: Spread
     """What is held to the bound: ratios, or a figure in the unit that `what` names."""
     bound: float
+    is_least: bool = False
+    """Whether the bound is what it reaches, and not what it stays within."""
     is_reported_only: bool = False
     """Whether it is shown without anything being promised of it."""
 
     @property
     def is_over(self) -> bool:
         """Whether the median misses the bound."""
-        return self.measured.median > self.bound and not self.is_reported_only
+        median = self.measured.median
+        is_missed = median < self.bound if self.is_least else median > self.bound
+        return is_missed and not self.is_reported_only
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Usage:
