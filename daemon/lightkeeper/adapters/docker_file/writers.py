@@ -1,24 +1,22 @@
-"""Delivers into Docker config files and `auth.json`: one writer a real file, whoever asks.
+"""One writer a real file, whoever asks: for workers, since every call may block.
 
-Every call runs on a worker of its place. Logins that share a file, by whatever paths, meet at the
-file's queue: whoever writes takes along all that waits, and each is told its own outcome.
+Logins that share a file, by whatever paths, meet at the file's queue: whoever writes takes along
+all that waits, and each is told its own outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from msgspec import Struct, field
 
-from lightkeeper.core import policy
 from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.docker_config import Document, parse, take_out
-from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
@@ -26,11 +24,9 @@ from lightkeeper.files import Files, Replaced
 from lightkeeper.merging import beside, delivered, foreign, found, seeded
 from lightkeeper.owning import Owners, Ranks, Served
 from lightkeeper.paths import NotYet, Paths, RealFile, outcome
-from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put, Stat, Workers
+from lightkeeper.ports import Delivery, Failed, Foreign, Found, Pending, Put, Stat
 
 T = TypeVar("T")
-
-_DEADLINE: Final = timedelta(seconds=10)
 
 
 class FileOptions(Struct, frozen=True, kw_only=True):
@@ -72,7 +68,7 @@ class _Queue(Struct, weakref=True):
 
 
 class FileWriters:
-    """Every real file's one writer; shared by all file outputs of a daemon. For workers."""
+    """Every real file's one writer; shared by all file outputs of a daemon."""
 
     def __init__(self, files: Files, paths: Paths, ranks: Ranks | None = None) -> None:
         self._files = files
@@ -312,61 +308,6 @@ class FileWriters:
 
         with queue.writing:
             return self._files.replace(file, change, in_place=options.in_place).changed
-
-
-class DockerFile:
-    """One file output of one login."""
-
-    def __init__(
-        self,
-        login: LoginName,
-        name: OutputName,
-        path: str,
-        *,
-        replaces_foreign: bool,
-        options: FileOptions,
-        writers: FileWriters,
-        workers: Workers,
-    ) -> None:
-        self.name = name
-        self.replaces_foreign = replaces_foreign
-        self.poll = policy.POLL
-        self.prove = None
-        self._path = path
-        self._login = login
-        self._options = options
-        self._writers = writers
-        self._workers = workers
-
-    def places(self) -> Iterable[Place]:
-        """The one file."""
-        return (Place(output=self.name, name=self._path),)
-
-    def may_stay(self, place: Place) -> bool:  # noqa: ARG002 - as the port says
-        """A file stays, whoever serves it."""
-        return True
-
-    async def read(
-        self, place: Place, held: Credential, spared: frozenset[Digest] | None
-    ) -> Found | Pending | Failed:
-        """What the file holds for the registry of `held`; see the port."""
-        work = partial(self._swept_read, held, spared)
-        return await self._workers.run(f"{self._login} {place.name}", work, _DEADLINE)
-
-    async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
-        """Put the credential into the file and read it back."""
-        work = partial(self._writers.deliver, self._path, delivery, self._options)
-        return await self._workers.run(f"{self._login} {place.name}", work, _DEADLINE)
-
-    def _swept_read(
-        self, held: Credential, spared: Collection[Digest] | None
-    ) -> Found | Pending | Failed:
-        # Whoever keeps a place tidies up; a command that only looks changes nothing.
-        self._writers.sweep(self._path)
-        seen = self._writers.read(self._path, held, spared, self._options)
-        if isinstance(seen, Found) and seen.digest == held.digest:
-            self._writers.claim(self._path, self._login, held.registry)
-        return seen
 
 
 def _merged(document: Document, jobs: Iterable[_Job]) -> Document:
