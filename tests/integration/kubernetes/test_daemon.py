@@ -7,6 +7,8 @@ import pytest
 from tests.integration.kubernetes.cluster import NAME, WITHIN_SECONDS, Cluster, login, within
 from tests.integration.process import command, eventually
 
+pytestmark = pytest.mark.timeout(180)  # the first of them starts the API server
+
 
 def test_with_the_rights_that_are_printed_every_namespace_has_its_secret(
     cluster: Cluster,
