@@ -21,9 +21,10 @@ from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.election import ElectionFact
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.plan import is_settled
-from lightkeeper.core.report import Report, unready
+from lightkeeper.core.report import Report
 from lightkeeper.core.saved import Saved
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.status import headline
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, view_of
@@ -254,7 +255,7 @@ class Daemon:
         """Beside the loop, which many logins would stall."""
         if self._notifier.is_heard:
             look = self.look()
-            self._notifier.status(await asyncio.to_thread(lambda: _sentence(look())))
+            self._notifier.status(await asyncio.to_thread(lambda: headline(look())))
 
     async def _be_reached(self) -> None:
         """Whoever tidies /run, or logs out, may take the socket away."""
@@ -382,15 +383,3 @@ def _address(config: Config) -> Address | None:
 
 def _problem(key: str, message: str) -> Problem:
     return Problem("", 0, key, message)
-
-
-def _sentence(report: Report) -> str:
-    """One line for `systemctl status`."""
-    if report.part.aside:
-        return report.part.aside
-    count = len(report.logins)
-    logins = f"{count} login{'s' if count != 1 else ''}"
-    failing = unready(report, every_place=True)
-    if not failing:
-        return f"{logins}, all delivered"
-    return f"{logins}; {failing[0].sentence}"

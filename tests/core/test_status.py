@@ -18,7 +18,7 @@ from lightkeeper.core.place import PlaceState
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report
 from lightkeeper.core.state import LoginState
-from lightkeeper.core.status import as_document, sentence, span
+from lightkeeper.core.status import as_document, headline, sentence, span
 from tests.core.making import (
     HERE,
     HOUR,
@@ -264,3 +264,17 @@ def test_namespaces_that_are_not_known_are_told_in_a_sentence_and_leave_it_ready
     assert document["namespaces"] == why.sentence
     assert document["ready"]
     assert "namespaces" not in as_document(report([], at()))
+
+
+def test_the_headline_says_that_all_is_well_or_what_is_not() -> None:
+    well = report([(HELD, ""), (HELD, "")], at(NONE))
+
+    assert headline(replace(well, logins=well.logins[:1])) == "1 login, all delivered"
+    assert headline(well) == "2 logins, all delivered"
+    assert headline(report([(EMPTY, "")], at(NONE))).startswith("1 login; prod has no valid")
+
+
+def test_the_headline_of_a_standby_says_who_leads() -> None:
+    part = Part(role=Role.STANDBY, lease="ci/lease", leader="them")
+
+    assert headline(replace(report([], at(NONE)), part=part)) == part.aside

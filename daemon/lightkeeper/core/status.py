@@ -59,6 +59,16 @@ def span(duration: timedelta) -> str:
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
 
 
+def headline(report: Report) -> str:
+    """How all of them stand, in one line."""
+    if report.part.aside:
+        return report.part.aside
+    count = len(report.logins)
+    logins = f"{count} login{'s' if count != 1 else ''}"
+    failing = unready(report, every_place=True)
+    return f"{logins}; {failing[0].sentence}" if failing else f"{logins}, all delivered"
+
+
 def sentence(login: LoginReport) -> str:
     """How long the login lasts as it is, or why it does not."""
     if login.expires_at is not None and login.is_valid:
