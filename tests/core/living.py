@@ -118,9 +118,11 @@ class Life:
         end = self.passed + span
         while self.passed < end:
             self.turn()
-            for step in self.in_flight:
-                self._ended(self._success(step))
-            self.in_flight.clear()
+            while self.in_flight:  # what ends may bring the next: a renewal its deliveries
+                ended, self.in_flight = self.in_flight, []
+                for step in ended:
+                    self._ended(self._success(step))
+                self.turn()
             self.wait(pace)
 
     def request(self) -> None:
@@ -277,7 +279,7 @@ class Life:
         held = self.state.held
         assert held is not None
         digest = self.random.choice([held.digest, held.digest, None, making.FOREIGN])
-        digest = self.random.choice([digest, *self.state.ours])
+        digest = self.random.choice([digest, *sorted(self.state.ours)])
         settled = digest == held.digest and self.random.random() < 0.9
         cause = self.state.drift_of(place, digest, settled=settled)
         seen: LoginFact = making.seen(self.passed, digest, place=place.place, settled=settled)
