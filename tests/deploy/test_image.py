@@ -113,6 +113,13 @@ def test_it_is_nobody_in_particular_and_needs_no_shell(podman: Podman) -> None:
     assert podman.run("version").strip() == f"lightkeeper {__version__}"
 
 
+def test_its_user_by_number_alone_has_its_own_group(podman: Podman) -> None:
+    """A cluster names no more than the number; whom nobody knows is in root's group."""
+    options = ["--user=10001", "--entrypoint=/opt/lightkeeper/bin/python"]
+
+    assert podman.run("-c", "import os; print(os.getgid())", options=options) == "10001\n"
+
+
 @contextmanager
 def sidecar(podman: Podman, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A container of the daemon, and what it says."""
