@@ -25,6 +25,7 @@ FOLDERS: Final = (
     "push-here",
     "overlays/pair-everywhere",
     "overlays/sidecar",
+    "overlays/sidecar-before-1.29",
     "overlays/sidecar-with-base-image",
     "examples",
 )

@@ -32,7 +32,9 @@ def _of_its_time(manifest: Manifest) -> Manifest:
     """With a container in place of a sidecar, which it takes for any other init container."""
     if manifest["kind"] == "Job":
         pod = manifest["spec"]["template"]["spec"]
-        for sidecar in pod.pop("initContainers", []):
+        sidecars = [one for one in pod.get("initContainers", []) if "restartPolicy" in one]
+        for sidecar in sidecars:
+            pod["initContainers"].remove(sidecar)
             del sidecar["restartPolicy"]
             pod["containers"].append(sidecar)
     return manifest

@@ -334,3 +334,14 @@ def test_the_sidecar_comes_first_and_starts_the_rest() -> None:
     (output,) = login.outputs
     assert isinstance(output, FileOutput)
     assert str(output.seed) == "/seed/config.json"
+
+
+def test_before_sidecars_the_login_comes_once_and_all_else_is_the_same() -> None:
+    ((_, sidecar),) = pod_specs(rendered("overlays/sidecar"))
+    ((_, before),) = pod_specs(rendered("overlays/sidecar-before-1.29"))
+    (daemon,) = sidecar["initContainers"]
+    (once,) = before["initContainers"]
+
+    assert once.pop("args") == ["once"]
+    assert once == {key: daemon[key] for key in daemon.keys() - {"restartPolicy", "startupProbe"}}
+    assert before | {"initContainers": []} == sidecar | {"initContainers": []}
