@@ -21,7 +21,7 @@ KUBE ?=
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
 SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons tools/record-demo deploy/completions/lightkeeper.bash $(shell grep -lE '^\#!.*sh$$' tests/real/*)
 
-.PHONY: help venv demo kube test test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
+.PHONY: help venv demo kube pods test test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ packages: ## Install the system packages that tests/real needs (as root; SYSTEM_
 
 kube: venv packages ## Make a real API server for the tests, once (KUBE=all: a whole node)
 	@KUBE_PYTHON=$(BIN)/python tests/real/kube-assets $(KUBE)
+
+# What the node needs beside what all tests do; buildah is what its jobs build with.
+pods: ## Run the tests with pods, on a node of their own (as root; PYTEST='-k job' for some)
+	@tests/real/install-packages buildah containernetworking-plugins iproute2 iptables libcap2-bin
+	@$(MAKE) kube KUBE=all
+	@$(BIN)/python -m tests.pods $(PYTEST)
 
 # Tests of an API server come last (tests/conftest.py), since it is made meanwhile.
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)

@@ -22,9 +22,15 @@ from typing import Any
 PATIENCE_SECONDS = 30.0
 
 
-def eventually(what: str, is_so: Callable[[], object], said: Sequence[str] = ()) -> None:
+def eventually(
+    what: str,
+    is_so: Callable[[], object],
+    said: Sequence[str] = (),
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> None:
     """Wait until something is so; asked anew often, for as long as a loaded machine may need."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + patience_seconds
     pause = threading.Event()
     while not is_so():
         assert time.monotonic() < end, f"not in time: {what}\n{''.join(said)}"

@@ -6,20 +6,29 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
 _PACKAGES = {
+    "buildah": "buildah",
+    "containerd": "containerd",
+    "ctr": "containerd",
     "curl": "curl",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
     "dockerd": "docker.io",
     "htpasswd": "apache2-utils",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "newuidmap": "uidmap",
+    "openssl": "openssl",
     "podman": "podman",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "runc": "runc",
+    "setcap": "libcap2-bin",
     "skopeo": "skopeo",
     "systemd-analyze": "systemd",
     "systemd-nspawn": "systemd-container",
@@ -50,7 +59,12 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def script(name: str, *arguments: str | Path, timeout_seconds: float = 60) -> str:
+def script(
+    name: str,
+    *arguments: str | Path,
+    environment: Mapping[str, str] | None = None,
+    timeout_seconds: float = 60,
+) -> str:
     """Run one to its end; what it printed. Raises AssertionError with what it said if it failed.
 
     What it starts keeps its standard error, so that is a file: a pipe would never end.
@@ -65,6 +79,7 @@ def script(name: str, *arguments: str | Path, timeout_seconds: float = 60) -> st
             text=True,
             timeout=timeout_seconds,
             check=False,
+            env=os.environ | (environment or {}),
         )
         said.seek(0)
         assert done.returncode == 0, f"{' '.join(command)}: {said.read()}"
@@ -72,11 +87,13 @@ def script(name: str, *arguments: str | Path, timeout_seconds: float = 60) -> st
 
 
 @contextmanager
-def started(name: str, folder: Path, *arguments: str) -> Iterator[str]:
+def started(
+    name: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """One of the scripts' systems until the end, in a new folder; what its start printed."""
     folder.mkdir()
     try:
-        yield script(name, "start", folder, *arguments)
+        yield script(name, "start", folder, *arguments, environment=environment)
     finally:
         # A registry after two minutes of pushes has more files than a busy disk lets go in one.
         script(name, "stop", folder, timeout_seconds=300)
