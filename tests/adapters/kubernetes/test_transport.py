@@ -63,7 +63,7 @@ async def test_half_an_answer_ends_in_a_time_out() -> None:
 async def test_a_time_out_gives_its_turn_and_its_connection_back() -> None:
     """As many as may be out at a time fail first."""
     hanging = [Nothing()] * 8
-    async with talking(*hanging, Reply(body=SECRET), deadline_seconds=0.3) as (_, cluster):
+    async with talking(*hanging, Reply(body=SECRET), deadline_seconds=1.0) as (_, cluster):
         failed = await asyncio.gather(*(cluster.read_secret("ci", "login") for _ in range(8)))
         outcome = await cluster.read_secret("ci", "login")
 
