@@ -320,6 +320,15 @@ def test_a_failed_delivery_is_tried_again_after_ten_seconds() -> None:
     assert (tried.read_at, tried.not_before) == (BOOT + MINUTE, BOOT + MINUTE + 10 * SECOND)
 
 
+def test_where_places_are_read_seldom_one_that_fails_again_waits_twice_as_long() -> None:
+    seldom = replace(SERVED, poll=HOUR)
+
+    once = places.not_delivered(seldom, not_delivered(SECOND))
+    twice = places.not_delivered(once, not_delivered(MINUTE))
+
+    assert (once.not_before, twice.not_before) == (BOOT + 11 * SECOND, BOOT + 80 * SECOND)
+
+
 def test_a_failure_that_lasts_is_counted_from_its_beginning() -> None:
     once = places.not_delivered(SERVED, not_delivered(SECOND))
     twice = places.not_delivered(once, not_delivered(MINUTE))

@@ -373,6 +373,15 @@ def test_a_login_that_renews_in_time_is_always_fresh(
 def test_a_failed_delivery_is_due_again_at_the_next_heartbeat() -> None:
     assert (policy.HEARTBEAT, policy.POLL) == (15 * SECOND, MINUTE)
     assert NONE < policy.DELIVERY_RETRY < policy.HEARTBEAT
+    for failures in (1, 2, 1000):
+        assert policy.delivery_wait(failures, policy.POLL) == policy.DELIVERY_RETRY
+
+
+def test_where_places_are_read_seldom_one_that_goes_on_failing_is_tried_ever_later() -> None:
+    """Ten thousand are read each 5,000 s; if all of them failed, others would still have turns."""
+    waits = [policy.delivery_wait(failures, 5000 * SECOND) for failures in (1, 2, 3, 7, 8, 10**9)]
+
+    assert [wait // SECOND for wait in waits] == [10, 20, 40, 640, 833, 833]
 
 
 def test_a_busy_place_is_left_alone_for_a_second() -> None:

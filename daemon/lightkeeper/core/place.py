@@ -204,13 +204,8 @@ def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
 
 def not_delivered(place: PlaceState, fact: facts.DeliveryFailed) -> PlaceState:
     """It could not be read or written, or could not be if it had to."""
-    after = replace(
-        place,
-        busy=False,
-        pending="",
-        failure=failed(place.failure, fact.reason, fact.detail, fact.at),
-        read_at=fact.at.boot,
-    )
+    failure = failed(place.failure, fact.reason, fact.detail, fact.at)
+    after = replace(place, busy=False, pending="", failure=failure, read_at=fact.at.boot)
     if fact.foreseen:
         return replace(after, proof=_proven(place, Proof.REFUSED))
     # What passes by itself, as an outage does, takes no right away.
@@ -219,7 +214,7 @@ def not_delivered(place: PlaceState, fact: facts.DeliveryFailed) -> PlaceState:
     is_open = place.proof is Proof.REFUSED or not passes
     return replace(
         after,
-        not_before=fact.at.boot + policy.DELIVERY_RETRY,
+        not_before=fact.at.boot + policy.delivery_wait(failure.count, place.poll),
         proof=_proven(place, Proof.DUE) if is_open else place.proof,
     )
 

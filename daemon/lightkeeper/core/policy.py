@@ -22,6 +22,11 @@ POLL: Final = timedelta(seconds=60)
 
 DELIVERY_RETRY: Final = timedelta(seconds=10)
 """After a failed delivery; short of a heartbeat, so that the next one finds it due."""
+_RETRIES_A_POLL: Final = 6
+"""How often a place is tried that goes on failing, for each time that one is read which does not.
+
+Where there are so many places that they are read seldom, those that fail leave time to the others.
+"""
 
 SAVE_RETRY: Final = DELIVERY_RETRY
 """After a state that could not be saved."""
@@ -64,6 +69,13 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
     """The share of the lifetime by which a draw makes it earlier."""
     verify: bool
     """Whether the registry is asked."""
+
+
+def delivery_wait(failures: int, poll: timedelta) -> timedelta:
+    """How long to wait after so many failed deliveries of a place that is read each `poll`."""
+    most = max(DELIVERY_RETRY, poll / _RETRIES_A_POLL)
+    doubled: timedelta = DELIVERY_RETRY * 2 ** min(failures - 1, 30)
+    return min(most, doubled)
 
 
 def due_at(credential: Credential, policy: Policy, u: float) -> datetime:

@@ -40,10 +40,12 @@ def next_step(state: LoginState, place: PlaceState, now: Moment) -> tuple[Step, 
 
 def _next_look(state: LoginState, place: PlaceState) -> timedelta:
     """When it is read again although nobody wrote there; soon if the last try at it failed."""
-    failing = place.failure is not None and place.failure.reason is not Reason.CONFLICT
-    if failing and place.is_failing_ahead(state.held):
-        failing = _are_few(state, place)
-    return place.read_at + (policy.DELIVERY_RETRY if failing else place.poll)
+    failure = place.failure
+    if failure is None or failure.reason is Reason.CONFLICT:
+        return place.read_at + place.poll
+    if place.is_failing_ahead(state.held) and not _are_few(state, place):
+        return place.read_at + place.poll
+    return place.read_at + policy.delivery_wait(failure.count, place.poll)
 
 
 def _is_to_be_proven(state: LoginState, place: PlaceState) -> bool:
