@@ -19,7 +19,8 @@ from lightkeeper.core.election import (
 )
 from lightkeeper.core.reasons import Reason
 from lightkeeper.electing import unique_identity
-from tests.simulation.election import EPOCH, SETTINGS, SLACK, Network, Node, World
+from tests.simulation.election import EPOCH, SETTINGS, SLACK, Node, World
+from tests.simulation.turned import Network
 
 DURATION, DEADLINE, RETRY, CALL = 30, 20, 5, 5
 HOUR = 3600
@@ -100,7 +101,7 @@ def test_a_lease_that_is_gone_and_cannot_be_made_is_nobodys(world: World, leader
     node = world.start("them")
     world.run(SLACK)
     leader.kill()
-    world.server.lease = None
+    world.server.delete()
     world.server.on_read = lambda: setattr(node.network, "is_down", True)
     world.run(RETRY + SLACK)
 
@@ -189,7 +190,7 @@ def test_a_leader_goes_on_when_somebody_annotates_the_lease(world: World, leader
 
 
 def test_a_leader_makes_the_lease_anew_that_somebody_deletes(world: World, leader: Node) -> None:
-    world.server.lease = None
+    world.server.delete()
     world.run(RETRY + SLACK)
 
     assert world.lease.holder == "us"
@@ -197,7 +198,7 @@ def test_a_leader_makes_the_lease_anew_that_somebody_deletes(world: World, leade
 
 
 def test_a_lease_that_somebody_else_makes_anew_ends_the_term(world: World, leader: Node) -> None:
-    world.server.lease = None
+    world.server.delete()
     world.server.write(a_lease("them"))
     assert world.run(RETRY + SLACK, until=lambda: not leader.is_at_work)
 

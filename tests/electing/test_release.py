@@ -13,7 +13,8 @@ from lightkeeper.core.election import (
     LeaseReleased,
 )
 from lightkeeper.core.reasons import Reason
-from tests.simulation.election import SLACK, Network, Node, World
+from tests.simulation.election import SLACK, Node, World
+from tests.simulation.turned import Network
 
 RETRY, CALL = 5, 5
 
@@ -54,7 +55,7 @@ def test_what_was_taken_meanwhile_is_left_alone(world: World, leader: Node) -> N
 
 
 def test_what_somebody_deleted_meanwhile_is_not_made_anew(world: World, leader: Node) -> None:
-    world.server.lease = None
+    world.server.delete()
     leader.stop()
     world.run(SLACK)
 

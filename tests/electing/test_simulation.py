@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from lightkeeper.core.election import Settings
-from tests.simulation.election import SETTINGS, SLACK, Network, Node, World, miscounted, world_of
+from tests.simulation.election import SETTINGS, SLACK, Node, World, miscounted, world_of
+from tests.simulation.turned import Network
 
 DURATION, DEADLINE, RETRY = (
     span.total_seconds() for span in (SETTINGS.duration, SETTINGS.renew_deadline, SETTINGS.retry)
@@ -108,28 +109,16 @@ def test_one_that_was_stopped_past_its_lease_leads_no_more_at_its_first_step(
         pair(world)
         leader = settled(world)
 
-        halt(leader, how)
+        leader.halt(how)
         other = successor(world, leader, DURATION + 2 * RETRY)
         world.run(world.random.uniform(0, 3 * DURATION))
-        go_on(leader)
+        leader.go_on()
 
         assert not leader.electing.is_leading
         assert world.run(RETRY if how == "suspended" else 0, until=lambda: not leader.is_at_work)
         world.run(3 * DURATION)
         assert world.leader() is other
         assert world.violations == []
-
-
-def halt(node: Node, how: str) -> None:
-    if how == "suspended":
-        node.suspend()
-    else:
-        node.is_stopped = True
-
-
-def go_on(node: Node) -> None:
-    node.is_stopped = False
-    node.resume()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -209,13 +198,13 @@ class Chaos:
         self.start()
 
     def stop(self, node: Node) -> None:
-        go_on(node)
+        node.go_on()
         node.stop()
         self.start()
 
     def halt(self, node: Node) -> None:
-        halt(node, self.random.choice(["stopped", "suspended"]))
-        self.world.after(self.random.uniform(0.1, 70), partial(go_on, node))
+        node.halt(self.random.choice(["stopped", "suspended"]))
+        self.world.after(self.random.uniform(0.1, 70), node.go_on)
 
     def cut(self, node: Node) -> None:
         node.network.is_down, node.network.is_silent = True, self.random.random() < 0.5
@@ -243,7 +232,7 @@ def suffer(seed: int, settings: Settings) -> tuple[list[str], int]:
             world.run(world.random.expovariate(1 / 30))
             chaos.happen()
         for node in world.nodes:
-            go_on(node)
+            node.go_on()
             chaos.mend(node)
         world.run(20)  # what is still on its way arrives
         world.run((settings.duration + 2 * settings.retry).total_seconds() * chaos.fastest + 1)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count, pairwise
 from random import Random
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -24,6 +23,8 @@ from lightkeeper.core.moment import Moment
 from lightkeeper.core.reasons import Reason
 from lightkeeper.electing import Candidacy, Electing
 from lightkeeper.ports import Failed
+from tests.fakes.cluster import FakeApiServer
+from tests.simulation.turned import NEVER, Network, TurnedLoop
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(
@@ -31,67 +32,29 @@ SETTINGS = Settings(
     renew_deadline=timedelta(seconds=20),
     retry=timedelta(seconds=5),
 )
-Answer = LeaseSeen | Stale | Failed | None
+LEASE = ("lk", "lightkeeper")
 Fact = TypeVar("Fact", bound=ElectionFact)
-NEVER = float("inf")
+T = TypeVar("T")
 SLACK = 0.25
 """Seconds: a read and a write over a network that is well."""
 
 
-class _Turning:
-    """A selector that neither waits nor finds anything."""
-
-    def select(self, timeout: float | None) -> tuple[()]:
-        return ()
-
-
-class TurnedLoop(asyncio.BaseEventLoop):
-    """Does what is due when it is turned; it stands on the private names that `SimLoop` does."""
-
-    def __init__(self, local: Callable[[], float]) -> None:
-        super().__init__()
-        self._selector = _Turning()
-        self._clock_resolution = 1e-6
-        self._local = local
-
-    def time(self) -> float:
-        return self._local()
-
-    def turn(self) -> None:
-        """Do all that can be done at this instant."""
-        while True:
-            self.call_soon(self.stop)
-            self.run_forever()
-            if not self._ready:  # type: ignore[attr-defined]
-                return
-
-    def due(self) -> float:
-        """When there is something to do, by its own clock."""
-        if self._ready:  # type: ignore[attr-defined]
-            return 0.0
-        timers = self._scheduled  # type: ignore[attr-defined]
-        return timers[0].when() if timers else NEVER
-
-    def run_in_executor(self, *_: object) -> NoReturn:
-        msg = "no thread in a simulation"
-        raise NotImplementedError(msg)
-
-    def _process_events(self, events: object) -> None:
-        """There are none."""
-
-    def _write_to_self(self) -> None:
-        """Nobody else is there to be woken by."""
-
-
-@dataclass
 class LeaseServer:
-    """One Lease as an API server keeps it."""
+    """One Lease of an API server, and all that was ever written into it."""
 
-    lease: LeaseSeen | None = None
-    history: list[LeaseSeen] = field(default_factory=list)
-    """Every record that was written."""
-    writes: int = 0
-    on_read: Callable[[], object] = lambda: None
+    def __init__(self, api: FakeApiServer) -> None:
+        api.namespace(LEASE[0])
+        self.api = api
+        self.history: list[LeaseSeen] = []
+        """Every record that was written."""
+        self.on_read: Callable[[], object] = lambda: None
+
+    @property
+    def lease(self) -> LeaseSeen | None:
+        return self.api.leases.get(LEASE)
+
+    def delete(self) -> None:
+        self.api.leases.pop(LEASE, None)
 
     def read(self) -> LeaseSeen | None:
         read = self.lease
@@ -99,54 +62,18 @@ class LeaseServer:
         return read
 
     def write(self, lease: LeaseSeen) -> LeaseSeen | Stale | Failed:
-        here = self.lease
-        if lease.duration_seconds < 1 or lease.renewed_at is None:
-            return Failed(reason=Reason.INVALID_INPUT, detail="422")
-        if here is not None and lease.version != here.version:
-            return Stale()
-        # A PUT of what is gone makes it; what changes nothing keeps the version.
-        if here is None or lease != here:
+        before = self.lease
+        if lease.renewed_at is None:
+            return Failed(reason=Reason.INVALID_INPUT, detail="nobody could see it renewed")
+        said = self.api.write_lease(LEASE, lease)
+        if self.lease is not before:
             self.history.append(lease)
-            self._put(lease)
-        assert self.lease is not None
-        return self.lease
+        return said
 
     def annotate(self) -> None:
         """Somebody changes what is no part of the record."""
         if self.lease is not None:
-            self._put(self.lease)
-
-    def _put(self, lease: LeaseSeen) -> None:
-        self.writes += 1
-        self.lease = replace(lease, version=f"v{self.writes}")
-
-
-@dataclass
-class Network:
-    """What lies between one candidate and the API server; seconds of true time."""
-
-    random: Random
-    is_down: bool = False
-    is_silent: bool = False
-    """Whether what is down swallows what is sent, or refuses it."""
-    quickest: float = 0.001
-    slowest: float = 0.05
-    loss: float = 0.0
-    """The share of requests, and of answers, that never arrive."""
-    throttled: float = 0.0
-
-    def way(self) -> float | None:
-        """How long one way takes; None for ever."""
-        if (self.is_down and self.is_silent) or self.random.random() < self.loss:
-            return None
-        return self.random.uniform(self.quickest, self.slowest)
-
-    def refusal(self) -> Failed | None:
-        if self.is_down and not self.is_silent:
-            return Failed(reason=Reason.NETWORK, detail="refused")
-        if self.random.random() < self.throttled:
-            return Failed(reason=Reason.THROTTLED, detail="429")
-        return None
+            self.api.leases[LEASE] = replace(self.lease, version=self.api.version())
 
 
 class Node:
@@ -161,6 +88,7 @@ class Node:
         rate: float = 1.0,
         skew: timedelta = timedelta(0),
         drain: float = 0.0,
+        electing: type[Electing] = Electing,
     ) -> None:
         self.name = name
         self.rate = rate
@@ -187,15 +115,19 @@ class Node:
         self.acknowledged: timedelta | None = None
         """Its boot clock when its last successful claim was sent."""
         self.slept = 0.0
+        self.on_point: Callable[[str], object] = lambda _: None
+        """Is told of all that is sent and answered, at that instant."""
+        self.on_lost: Callable[[str], object] = lambda _: None
+        """Is told of what was done and never answered."""
         self.wakes_by = 0.0
         """When a timer must have told it that it was suspended, in true time."""
         self._world = world
         self._offset = world.random.uniform(0, 1e6)
         self._asleep_since: float | None = None
         self.loop = TurnedLoop(self.running)
-        candidacy = Candidacy(namespace="ci", name="lightkeeper", identity=name, settings=settings)
+        candidacy = Candidacy(namespace=LEASE[0], name=LEASE[1], identity=name, settings=settings)
         self.settings = settings
-        self.electing = Electing(
+        self.electing = electing(
             self,
             candidacy,
             clock=self,
@@ -257,6 +189,17 @@ class Node:
             retry = self.settings.retry.total_seconds()
             self.wakes_by = self._world.now + retry / self.rate + 1e-3
 
+    def halt(self, how: str) -> None:
+        """Let it stand still, `stopped` or `suspended`, until it goes on."""
+        if how == "suspended":
+            self.suspend()
+        else:
+            self.is_stopped = True
+
+    def go_on(self) -> None:
+        self.is_stopped = False
+        self.resume()
+
     def stop(self) -> None:
         """Ask it to end in good order."""
         self.loop.call_soon(self.task.cancel)
@@ -310,56 +253,68 @@ class Node:
             self._world.released.append(self.name)
 
     async def read_lease(self, namespace: str, name: str) -> LeaseSeen | Failed | None:
-        said = await self._ask("read", self._world.server.read)
-        assert not isinstance(said, Stale)
-        return said
+        return await self._ask("read", self._world.server.read)
 
     async def write_lease(
         self, namespace: str, name: str, lease: LeaseSeen
     ) -> LeaseSeen | Stale | Failed:
         sent = self.now().boot
         said = await self._ask("write", lambda: self._world.server.write(lease))
-        assert said is not None
         if isinstance(said, LeaseSeen) and said.holder == self.name:
             self.acknowledged = sent
         return said
 
-    async def _ask(self, what: str, do: Callable[[], Answer]) -> Answer:
-        """What the server says; nobody stops what was sent."""
+    async def _ask(self, what: str, do: Callable[[], T]) -> T | Failed:
+        """What the server says about the Lease."""
         self.calls.append((self._world.now, what))
         if self.bug is not None:
             raise self.bug
-        answered: asyncio.Future[Answer] = self.loop.create_future()
-        self._send(do, answered)
         try:
-            return await answered
+            return await self.ask(what, do, self.network)
         except asyncio.CancelledError:
             if self.is_stubborn:
                 await asyncio.sleep(1000)
             raise
 
-    def _send(self, do: Callable[[], Answer], answered: asyncio.Future[Answer]) -> None:
+    async def ask(self, what: str, do: Callable[[], T], network: Network) -> T | Failed:
+        """What somebody outside says to it; nobody stops what was sent."""
+        answered: asyncio.Future[T | Failed] = self.loop.create_future()
+        self.on_point(f"sent {what}")
+        if not self.is_dead:
+            self._send(what, do, answered, network)
+        return await answered
+
+    def _send(
+        self, what: str, do: Callable[[], T], answered: asyncio.Future[T | Failed], network: Network
+    ) -> None:
         """It is done and answered, refused, or lost on either way."""
-        world, network = self._world, self.network
+        world = self._world
 
         def arrive() -> None:
-            said, back = do(), network.way()
-            if back is not None:
-                world.after(back, lambda: self._deliver(said, answered))
+            said: T | Failed = do()
+            back = network.way()
+            if network.is_cut():
+                self.on_lost(what)
+                said = Failed(reason=Reason.NETWORK, detail="the connection ended")
+            if back is None:
+                self.on_lost(what)
+            else:
+                world.after(back, lambda: self._deliver(what, said, answered))
 
-        refusal, there = network.refusal(), network.way()
+        refusal, there = network.refusal(), network.there()
         if refusal is not None:
-            world.after(0.001, lambda: self._deliver(refusal, answered))
+            world.after(0.001, lambda: self._deliver(what, refusal, answered))
         elif there is not None:
             world.after(there, arrive)
 
-    def _deliver(self, said: Answer, answered: asyncio.Future[Answer]) -> None:
+    def _deliver(self, what: str, said: T | Failed, answered: asyncio.Future[T | Failed]) -> None:
         def answer() -> None:
             if not answered.done():
                 answered.set_result(said)
 
         if not self.loop.is_closed():
             self.loop.call_soon(answer)
+            self.on_point(f"answered {what}")
 
 
 class World:
@@ -368,12 +323,16 @@ class World:
     def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.random = Random(seed)
-        self.server = LeaseServer()
+        self.server = LeaseServer(self.api())
         self.nodes: list[Node] = []
         self.released: list[str] = []
         self.violations: list[str] = []
         self._numbers = count()
         self._due: list[tuple[float, int, Callable[[], object]]] = []
+
+    def api(self) -> FakeApiServer:
+        """The API server that keeps the Lease."""
+        return FakeApiServer(now=lambda: EPOCH + timedelta(seconds=self.now))
 
     def start(self, name: str, **how: object) -> Node:
         """A candidate that begins now."""
@@ -388,14 +347,15 @@ class World:
         """Let time pass until it is so; whether it is."""
         end = self.now + seconds
         while not until():
-            at = min([self._due[0][0] if self._due else NEVER, *(n.due() for n in self.nodes)])
+            living = [node for node in self.nodes if not node.is_dead]
+            at = min([self._due[0][0] if self._due else NEVER, *(n.due() for n in living)])
             if at > end:
                 self.now = end
                 return until()
             self.now = max(self.now, at)
             while self._due and self._due[0][0] <= self.now:
                 heappop(self._due)[2]()
-            for node in self.nodes:
+            for node in living:
                 if node.due() <= self.now:
                     node.loop.turn()
             self._check()
