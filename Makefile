@@ -80,7 +80,7 @@ coverage: venv ## Show that tests reach every branch of the core and of the file
 bench: venv ## Measure against the peers, as ratios
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-simulate: venv ## Run a thousand simulated years (SIMULATE='--seed 7' for one)
+simulate: venv ## Run a thousand simulated years (SIMULATE='--seed 7' for one, --replicas for a cluster)
 	@$(BIN)/python -m tests.simulation $(SIMULATE)
 
 edits: venv ## Count whose edits are lost: 10,000 of another writer against our deliveries

@@ -6,6 +6,8 @@ import argparse
 import sys
 import time
 
+from tests.simulation.replicas.campaign import many, one
+from tests.simulation.replicas.run import HOURS
 from tests.simulation.run import live
 from tests.simulation.years import (
     BEATING_DAYS,
@@ -37,7 +39,16 @@ def main() -> int:
     )
     parser.add_argument("--years", type=float, default=1000.0, help="in all, over logins")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument(
+        "--replicas", action="store_true", help="live replicas of a daemon in a cluster instead"
+    )
+    parser.add_argument("--hours", type=float, default=HOURS, help="how long replicas live")
+    parser.add_argument("--seeds", type=int, default=500, help="how many seeds of replicas")
     args = parser.parse_args()
+    if args.replicas:
+        if args.seed is not None:
+            return one(args.seed, args.hours)
+        return many(args.seeds, args.first, args.hours)
     if args.seed is not None:
         return _one(args.seed, args.days, args.calm, beating_days=args.beating_days or 0.0)
     beating_days = BEATING_DAYS if args.beating_days is None else args.beating_days

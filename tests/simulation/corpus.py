@@ -1,4 +1,4 @@
-"""The digests of twenty seeds, which every Python and every hash seed must give again.
+"""The digests of some seeds, which every Python and every hash seed must give again.
 
 `python -m tests.simulation.corpus` writes them anew after a change that was meant to change what
 the daemon does when.
@@ -10,16 +10,23 @@ import json
 import sys
 from pathlib import Path
 
+from tests.simulation.replicas.run import HOURS
+from tests.simulation.replicas.run import live as live_replicas
 from tests.simulation.run import live
 
 SEEDS = range(20)
 DAYS = 4.0
+REPLICAS = (2, 6)
+"""Seeds of replicas that show what each question about newer credentials is for."""
 FILE = Path(__file__).with_name("corpus.json")
 
 
 def lived() -> dict[str, dict[str, str]]:
-    """Seed to login to digest, in order of logins."""
-    return {str(seed): dict(live(seed, DAYS).digests) for seed in SEEDS}
+    """Seed to login to digest, in order of logins; of replicas to that of all."""
+    lives = {str(seed): dict(live(seed, DAYS).digests) for seed in SEEDS}
+    return lives | {
+        f"replicas {seed}": {"all": live_replicas(seed, HOURS).digest} for seed in REPLICAS
+    }
 
 
 def main() -> None:

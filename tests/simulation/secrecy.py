@@ -33,8 +33,13 @@ def forms_of(mark: str) -> list[bytes]:
     return forms
 
 
-_IS_SEEN = re.compile(b"|".join(re.escape(form) for form in forms_of(MARK))).search
+is_seen = re.compile(b"|".join(re.escape(form) for form in forms_of(MARK))).search
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def line_of(fact: LoginFact | ClockStepped) -> bytes:
+    """What the log has of a fact, by telemetry's table."""
+    return _encode(EVENTS[type(fact)].fields(fact))
 
 
 class Secrecy:
@@ -45,7 +50,7 @@ class Secrecy:
 
     def told(self, fact: LoginFact | ClockStepped) -> None:
         """A fact goes to the log, as telemetry's table has it."""
-        if _IS_SEEN(_encode(EVENTS[type(fact)].fields(fact))):
+        if is_seen(line_of(fact)):
             self._blame(f"the line of {type(fact).__name__}")
 
     def scraped(self, report: Report) -> None:
@@ -63,7 +68,7 @@ class Secrecy:
 
     def shown(self, what: str, data: bytes) -> None:
         """Something can be seen."""
-        if _IS_SEEN(data):
+        if is_seen(data):
             self._blame(what)
 
     def _blame(self, where: str) -> None:

@@ -1,0 +1,1 @@
+"""Replicas of a daemon that share one Lease, one state and the Secrets of some namespaces."""
