@@ -188,7 +188,9 @@ def _obstacle(
 
 
 def unsavable(config: Config) -> Failed | None:
-    """What would keep us from owning the state directory, or from saving a state in it."""
+    """What would keep us from owning the state directory, or from saving in it; None if none is."""
+    if config.state is not None:
+        return None
     names = [LoginName(login.name) for login in config.logins]
     return in_time(partial(Edge(config).store.obstacle, names), _PLACE)
 

@@ -14,6 +14,7 @@ import yaml
 
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.cli.main import DONE, FAILED, main
+from lightkeeper.config.environment import SYSTEM_STATE
 from lightkeeper.core.reasons import DELIVERY, STORE, Reason
 from tests.cli.test_closed import as_nobody, open_folder
 from tests.integration.process import clean_environment, command, simulator
@@ -120,6 +121,24 @@ def test_a_state_directory_that_is_read_only_is_told(settings: list[str], tmp_pa
         f" system\n  {STORE[Reason.READ_ONLY].advice}\n"
     )
     assert done.returncode == FAILED
+
+
+def test_where_the_state_is_in_a_cluster_no_state_directory_is_asked_of(tmp_path: Path) -> None:
+    """In a pod there is none, and its place is read-only; nobody cares who may look into it."""
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "logins:\n  - region: eu-central-1\n"
+        f"    outputs: [{{type: docker_config, path: {tmp_path}/config.json}}]\n"
+        "state: {secret: none}\n"
+    )
+    folder = str(Path(SYSTEM_STATE).parent)
+    mount = (
+        f"mount -t tmpfs none {folder}; mkdir -m 777 {SYSTEM_STATE}; mount -o remount,ro {folder}"
+    )
+
+    done = _within(mount, tmp_path, "check", "--config", str(config))
+
+    assert (done.returncode, done.stderr) == (DONE, "")
 
 
 def test_a_state_directory_that_cannot_be_made_is_told(

@@ -115,6 +115,11 @@ def test_its_status_is_asked_in_the_pod(here: Cluster) -> None:
     assert "ci/lightsail-push" in said
 
 
+def test_its_configuration_is_proven_in_the_pod(here: Cluster) -> None:
+    """Its root is read-only, and it has no state directory."""
+    here.execute("lightkeeper", DAEMON, "lightkeeper", "check", "--online")
+
+
 BUILDER_POD: Final[Manifest] = {
     "apiVersion": "v1",
     "kind": "Pod",

@@ -19,7 +19,7 @@ from lightkeeper.cli.words import cannot, print_lines, print_table
 from lightkeeper.config.problem import ConfigErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lightkeeper.config.model import Config
 
@@ -51,9 +51,7 @@ def run(args: argparse.Namespace) -> int:
         return MISUSED
     if args.rbac:
         return _grants(loaded.config)
-    from lightkeeper.adapters.state_dir import exposed
-
-    for warning in (*loaded.warnings, *filter(None, [exposed(str(loaded.config.state_dir))])):
+    for warning in (*loaded.warnings, *_exposed(loaded.config)):
         sys.stderr.write(f"warning: {warning}\n")
     try:
         document = store.document(args, "check", loaded.config)
@@ -79,6 +77,14 @@ def run(args: argparse.Namespace) -> int:
     sys.stdout.write("\n")
     print_lines(said)
     return FAILED if any(line.tone is Tone.WRONG for line in said) else status
+
+
+def _exposed(config: Config) -> Iterator[str]:
+    """What is to be said of the state directory, where there is one."""
+    from lightkeeper.adapters.state_dir import exposed
+
+    if config.state is None and (said := exposed(str(config.state_dir))):
+        yield said
 
 
 def _grants(config: Config) -> int:
