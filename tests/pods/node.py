@@ -145,13 +145,14 @@ class Cluster:
         raise AssertionError(uid)
 
     def is_rolled_out(self) -> bool:
-        """Whether all pods of the Deployment are of its last form, and ready."""
+        """Whether as many pods as the Deployment wants are ready, those that are to go not counted.
+
+        Its own status would still count one that was deleted a moment ago.
+        """
         path = "/apis/apps/v1/namespaces/lightkeeper/deployments/lightkeeper"
-        found = self.server.done("GET", path)
-        status, wanted = found["status"], found["spec"]["replicas"]
-        is_seen = status.get("observedGeneration") == found["metadata"]["generation"]
-        counts = [status.get(f"{one}Replicas") for one in ("updated", "available")]
-        return is_seen and counts == [wanted, wanted] and status.get("replicas") == wanted
+        pods = self.pods("lightkeeper")
+        wanted = self.server.done("GET", path)["spec"]["replicas"]
+        return len(pods) == wanted and all(map(_is_ready, pods))
 
     def logs(self, namespace: str, what: str, *options: str) -> str:
         """What it said."""
@@ -171,6 +172,11 @@ class Cluster:
         """Whether it was pushed: the registry's own files say so."""
         repositories = self.registry / "data" / "docker" / "registry" / "v2" / "repositories"
         return (repositories / repository / "_manifests" / "tags" / tag / "current").exists()
+
+
+def _is_ready(pod: Manifest) -> bool:
+    conditions = {one["type"]: one["status"] for one in pod["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True"
 
 
 def auth_in(content: str) -> str:
