@@ -1,4 +1,4 @@
-"""A call that its caller gives up leaves no socket open, wherever it stood."""
+"""A call that is given up, or is refused and cannot come again, leaves no socket open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.kubernetes.api import access, client_of
+from lightkeeper.adapters.kubernetes.access import Material
+from lightkeeper.core.reasons import Reason
+from lightkeeper.ports import Failed
+from lightkeeper.simulator.tls import find_certificate
+from tests.adapters.kubernetes.api import (
+    TOKEN,
+    access,
+    client_of,
+    path_of,
+    saying,
+    serving,
+    status,
+)
+from tests.adapters.kubernetes.test_bearer import plugin, printing, runs
 from tests.simulator.asking import until
 
 CALLS = 50
@@ -62,4 +75,62 @@ async def test_calls_that_are_given_up_leave_no_socket(server: object, scheme: s
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await cluster.read_lease("ci", "lightkeeper")
 
+        await until(lambda: sockets() <= before)
+
+
+REFUSED = saying(status(401, "Unauthorized"))
+LEAKS = 12
+
+
+async def test_a_token_that_is_refused_leaves_no_socket_where_its_command_fails(
+    tmp_path: Path,
+) -> None:
+    """As when the session that it stands on has ended: each call comes with the old one."""
+    once = f"[ $(wc -l <{tmp_path}/runs) = 1 ] || exit 1\n{printing(TOKEN)}"
+    bearer = plugin(tmp_path, once)
+    async with serving(REFUSED) as api, client_of(access(api.url, bearer=bearer)) as cluster:
+        before = sockets()
+        for _ in range(LEAKS):
+            outcome = await cluster.read_secret("ci", "login")
+            assert isinstance(outcome, Failed)
+            assert outcome.detail.endswith("ended with status 1")
+
+        assert len(api.asked) == LEAKS
+        await until(lambda: sockets() <= before)
+
+
+async def test_a_token_that_is_refused_leaves_no_socket_where_its_command_hangs(
+    tmp_path: Path,
+) -> None:
+    once = f"[ $(wc -l <{tmp_path}/runs) = 1 ] || exec sleep 60\n{printing(TOKEN)}"
+    bearer = plugin(tmp_path, once)
+    async with (
+        serving(REFUSED) as api,
+        client_of(access(api.url, bearer=bearer), deadline_seconds=600) as cluster,
+        asyncio.TaskGroup() as tasks,
+    ):
+        before = sockets()
+        for serial in range(LEAKS):
+            call = tasks.create_task(cluster.read_lease("ci", "lightkeeper"), name="call")
+            await until(lambda had=serial: len(api.asked) > had and runs(tmp_path) > had + 1)  # type: ignore[misc]
+            call.cancel()
+            await asyncio.wait([call])
+
+        await until(lambda: sockets() <= before)
+
+
+async def test_who_is_refused_leaves_no_socket_where_the_new_certificates_are_none(
+    tmp_path: Path,
+) -> None:
+    authority = (await find_certificate(tmp_path / "tls")).ca.read_text()
+    ca = Material(label="ca", path=path_of(tmp_path, "ca.crt", authority))
+    async with serving(REFUSED) as api, client_of(access(api.url, ca=ca)) as cluster:
+        before = sockets()
+        for serial in range(LEAKS):
+            path_of(tmp_path, "ca.crt", f"none {serial}")
+            outcome = await cluster.read_secret("ci", "login")
+            assert isinstance(outcome, Failed)
+            assert outcome.reason is Reason.TLS
+
+        assert len(api.asked) == LEAKS
         await until(lambda: sockets() <= before)

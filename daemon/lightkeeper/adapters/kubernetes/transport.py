@@ -170,14 +170,18 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         return response
 
     async def _other(self, token: str | None, response: httpx2.Response) -> _Other | None:
-        """What to come with instead of what was refused."""
-        if token is None:
-            found = _Other(None) if await self._renewed() else None
-        else:
-            newer = await self._bearer.other_than(token)
-            found = None if newer is None else _Other(newer)
-        if found is not None:
-            await response.aclose()
+        """What to come with instead of what was refused; only if nothing, it is still open."""
+        is_kept = False
+        try:
+            if token is None:
+                found = _Other(None) if await self._renewed() else None
+            else:
+                newer = await self._bearer.other_than(token)
+                found = None if newer is None else _Other(newer)
+            is_kept = found is None
+        finally:
+            if not is_kept:
+                await response.aclose()
         return found
 
     async def _renewed(self) -> bool:
