@@ -65,8 +65,9 @@ class Trade:
         if self._town.may_be_two:
             return
         for (name, which), call in self._open.items():
-            # What stands still or is dead calls no more, whatever it believes.
-            if which == login and call.replica.is_running:
+            # What stands still or is dead calls no more, whatever it believes; and what has just
+            # gone on waits for an answer to what it sent before.
+            if which == login and call.replica.is_running and not call.replica.is_late:
                 self._blame(f"{replica.name} calls for {login} while {name} does")
 
     def _is_saved(self, replica: Replica, login: LoginName) -> bool:
