@@ -104,6 +104,47 @@ async def test_after_its_end_a_watch_goes_on_where_it_was() -> None:
     assert versions == ["10", "11", "12"]
 
 
+async def test_a_restored_etcd_is_found_although_its_watches_are_silent() -> None:
+    """They are asked from a version that it does not know any more, and tell nothing until then."""
+    clock = HandClock()
+    restored_after, minutes = 3, 5
+
+    def say(asked: Asked) -> Reply | Lines:
+        watches = [one for one in api.asked if "watch=true" in one.target]
+        if "watch=true" not in asked.target:
+            is_restored = len(watches) >= restored_after
+            return listed("b", "new", version=7) if is_restored else listed("a", "b", version=90)
+        if asked_for(asked, "resourceVersion") == "7":
+            return Lines([event("ADDED", "newer", 8)], is_silent=True)
+        clock.at += timedelta(minutes=minutes)
+        return Lines()
+
+    async with serving(say) as api, client_of(api.url, clock=clock) as cluster:
+        began = clock.at
+        told = await first(3, cluster.watch_namespaces(""))
+
+    assert told[:2] == [seen("a", "b"), seen("b", "new")]
+    assert told[2] == NamespaceSeen(name="newer", labels={"name": "newer"}, is_ending=False)
+    assert clock.at - began <= timedelta(minutes=20)
+
+
+async def test_a_long_watch_is_not_followed_by_a_list_each_time() -> None:
+    """Ten thousand namespaces are five megabytes."""
+    clock = HandClock()
+
+    def say(asked: Asked) -> Reply | Lines:
+        if "watch=true" not in asked.target:
+            return listed("a")
+        clock.at += timedelta(minutes=4)
+        return Lines()
+
+    async with serving(say) as api, client_of(api.url, clock=clock) as cluster:
+        await first(3, cluster.watch_namespaces(""))
+
+    watches = [one for one in api.asked if "watch=true" in one.target]
+    assert len(watches) == 8
+
+
 async def test_a_version_that_is_too_old_is_a_new_list_and_no_failure() -> None:
     """What was deleted in between is not in it; lightkube would tell of all as new instead."""
     replies = (listed("a", "b"), Lines([EXPIRED]), listed("b", version=99), Lines(is_silent=True))
