@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from asyncio import IncompleteReadError, StreamReader
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from signal import SIGKILL
 from typing import Final, Protocol
 
 import msgspec
@@ -23,6 +26,8 @@ _FRESH: Final = timedelta(seconds=60)
 _EARLY: Final = timedelta(seconds=30)
 """A command's token is renewed this long ahead of its expiry."""
 _MAX_TOKEN_BYTES: Final = 64 * 1024
+_MAX_PRINTED_BYTES: Final = 1024 * 1024
+"""By a command; certificates, which some print beside the token, are a few KiB."""
 
 
 class Bearer(Protocol):
@@ -160,19 +165,38 @@ class _FromPlugin:
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=DEVNULL,  # it might tell secrets; who runs it by hand sees it
+            start_new_session=True,  # so that what it has begun itself ends with it
         )
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
         try:
-            printed, _ = await process.communicate()
+            printed = await _all_of(process.stdout)
+            status = await process.wait() if printed is not None else 0
         finally:
-            await _end(process)
-        if process.returncode != 0:
-            name = Path(self._plugin.command).name
-            message = f"{self._plugin.label} ({name}) ended with status {process.returncode}"
+            await _end(process, process.stdout)
+        label = f"{self._plugin.label} ({Path(self._plugin.command).name})"
+        if printed is None:
+            message = f"{label} printed more than {_MAX_PRINTED_BYTES} bytes"
+            raise NoTokenError(message)
+        if status != 0:
+            message = f"{label} ended with status {status}"
             raise NoTokenError(message)
         return printed
 
 
-async def _end(process: Process) -> None:
+async def _all_of(printed: StreamReader) -> bytes | None:
+    """Until its end; None if that is too far away."""
+    try:
+        await printed.readexactly(_MAX_PRINTED_BYTES + 1)
+    except IncompleteReadError as exc:
+        return exc.partial
+    return None
+
+
+async def _end(process: Process, printed: StreamReader) -> None:
     if process.returncode is None:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, SIGKILL)
+        # On Python 3.11 who waits for a process waits for the end of its pipe as well.
+        while await printed.read(_MAX_PRINTED_BYTES):
+            pass
         await process.wait()
