@@ -11,6 +11,8 @@ from lightkeeper.core.news import is_news
 from lightkeeper.core.place import Proof
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.step import Deliver
+from lightkeeper.core.wanting import next_step
 from lightkeeper.look import looked, places_of, proof_of, seen_at, spared
 from lightkeeper.ports import Failed, Found, Pending
 from tests.core.making import (
@@ -128,6 +130,39 @@ def test_a_conflict_ends_with_what_was_in_the_way() -> None:
     state = after(state, *looked(state, HERE, Found(digest=None, settled=False), NOW))
 
     assert state.places[HERE].failure is None
+
+
+def test_a_place_that_is_marked_as_ours_is_in_no_conflict_though_nothing_is_known_of_it() -> None:
+    marked = Found(digest=THEIRS, settled=False, is_marked=True)
+
+    (read,) = looked(_unread(replaces_foreign=False), HERE, marked, NOW)
+
+    assert read == facts.PlaceRead(
+        login=LOGIN, at=NOW, place=HERE, digest=THEIRS, settled=False, is_marked=True
+    )
+
+
+def test_a_conflict_with_a_later_one_of_ours_ends_with_a_renewal_that_is_later_still() -> None:
+    """Its mark tells that it is ours from then on, and nobody has touched it since."""
+    state = _unread(replaces_foreign=False)
+    state = after(state, *looked(state, HERE, Found(digest=THEIRS, settled=False), NOW))
+    assert state.places[HERE].failure is not None
+
+    marked = Found(digest=THEIRS, settled=False, is_marked=True)
+    state = after(state, *looked(state, HERE, marked, NOW))
+
+    place = state.places[HERE]
+    assert (place.drift, place.failure) == (None, None)
+    assert next_step(state, place, NOW) == (Deliver(HERE, replace_foreign=False), place.not_before)
+
+
+def test_an_older_one_of_ours_in_place_of_what_is_held_was_reverted() -> None:
+    marked = Found(digest=THEIRS, settled=False, is_marked=True)
+
+    (drift,) = looked(delivered_to(HERE), HERE, marked, NOW)
+
+    assert isinstance(drift, facts.Drifted)
+    assert drift.cause is Cause.REVERTED
 
 
 def test_an_entry_that_is_gone_is_drift_only_where_it_was() -> None:

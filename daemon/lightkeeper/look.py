@@ -90,7 +90,8 @@ def looked(
     known = state.places.get(place)
     if known is None or not isinstance(seen, Found):
         return [seen_at(state.login, place, seen, now)]
-    if cause := state.drift_of(known, seen.digest, settled=seen.settled):
+    cause = state.drift_of(known, seen.digest, settled=seen.settled, is_marked=seen.is_marked)
+    if cause is not None:
         return drifted(state, place, cause, seen, now)
     read = seen_at(state.login, place, seen, now)
     if not isinstance(read, facts.PlaceRead) or not seen.settled or proof is None:
@@ -138,9 +139,15 @@ def seen_at(
 ) -> LoginFact:
     """The fact that a look ends in where nothing drifted, or a delivery that put nothing there."""
     match seen:
-        case Found(digest=digest, settled=settled, notices=notices):
+        case Found(digest=digest, settled=settled, notices=notices, is_marked=is_marked):
             return facts.PlaceRead(
-                login=login, at=now, place=place, digest=digest, settled=settled, notices=notices
+                login=login,
+                at=now,
+                place=place,
+                digest=digest,
+                settled=settled,
+                notices=notices,
+                is_marked=is_marked,
             )
         case Pending(detail=detail):
             return facts.PlacePending(login=login, at=now, place=place, detail=detail)

@@ -36,6 +36,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """What each look at the place finds again."""
     by: str = ""
     """Who else wrote there last, where that is kept: a field manager of Kubernetes'."""
+    is_marked: bool = False
+    """Whether the place itself tells that it is ours and no later than what is held."""
 
 
 class Put(Struct, frozen=True, kw_only=True):

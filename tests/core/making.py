@@ -175,6 +175,7 @@ def seen(
     settled: bool = True,
     notices: frozenset[Notice] = frozenset(),
     proven: bool = False,
+    is_marked: bool = False,
 ) -> facts.PlaceRead:
     return facts.PlaceRead(
         login=LOGIN,
@@ -184,6 +185,7 @@ def seen(
         settled=settled,
         notices=notices,
         proven=proven,
+        is_marked=is_marked,
     )
 
 

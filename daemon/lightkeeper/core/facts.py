@@ -158,6 +158,8 @@ class PlaceRead(Struct, frozen=True, kw_only=True):
     """Whether delivering what is held would change nothing."""
     notices: frozenset[Notice] = frozenset()
     """What each look at the place finds again."""
+    is_marked: bool = False
+    """Whether the place tells that it is ours, whatever is known of it here."""
     proven: bool = False
     """Whether a dry run told that the next write would be taken."""
 

@@ -126,7 +126,9 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         # That reading it goes well says nothing of the next write.
         failure = place.failure if after.proof is Proof.REFUSED else None
         return replace(after, had_ours=True, confirmed=fact.digest, drift=None, failure=failure)
-    if after.digest == place.digest:
+    # A stranger's until a renewal came later than it: its mark tells that since.
+    is_cleared = fact.is_marked and place.drift is Cause.REPLACED
+    if after.digest == place.digest and not is_cleared:
         return after
     return replace(after, drift=None, failure=_without_conflict(place.failure))
 

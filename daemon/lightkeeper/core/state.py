@@ -173,8 +173,13 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         """When what a place holds expires; None if it is not ours."""
         return next((known.expires_at for known in self.known if known.digest == digest), None)
 
-    def drift_of(self, place: PlaceState, digest: Digest | None, *, settled: bool) -> Cause | None:
-        """What somebody else did to our entry, given what was just read; None if nothing new."""
+    def drift_of(
+        self, place: PlaceState, digest: Digest | None, *, settled: bool, is_marked: bool = False
+    ) -> Cause | None:
+        """What somebody else did to our entry, given what was just read; None if nothing new.
+
+        What `is_marked` is ours, though it need not be among what is known.
+        """
         if place.drift is not None and place.digest == digest and place.settled == settled:
             return None
         held = self.held.digest if self.held else None
@@ -183,7 +188,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             return Cause.REMOVED if was_ours else None
         if digest == held:
             return Cause.ALTERED if was_ours and not settled else None
-        if digest in self.ours_in(place) or digest in self.kin:
+        if is_marked or digest in self.ours_in(place) or digest in self.kin:
             return Cause.REVERTED if was_ours else None
         return Cause.REPLACED
 

@@ -16,7 +16,7 @@ from lightkeeper.core.docker_config import Document, parse, put, take_out
 from lightkeeper.core.docker_entry import aim
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
-from lightkeeper.core.moment import iso
+from lightkeeper.core.moment import iso, utc
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
 from lightkeeper.merging import delivered, foreign, found
@@ -64,7 +64,8 @@ def look(
         document = _document(seen)
     except FileFailure as exc:
         return Failed(reason=exc.reason, detail=exc.detail)
-    there = found(document, held, spared)
+    marked = _marked(seen, document, held, login, options)
+    there = found(document, held, None if spared is None else marked.union(spared))
     settled = (
         there.settled
         and (options.is_shared or not _strangers(document, held))
@@ -72,7 +73,8 @@ def look(
         and options.labels.items() <= seen.labels.items()
     )
     notices = there.notices - _OF_FILES
-    return replace(there, settled=settled, notices=notices, by=seen.managers.get(KEY, ""))
+    by = seen.managers.get(KEY, "")
+    return replace(there, settled=settled, notices=notices, by=by, is_marked=bool(marked))
 
 
 def change(
@@ -88,8 +90,12 @@ def change(
         if document.holds(delivery.credential.registry) in newer:
             detail = "a newer login is there, which another Lightkeeper put there"
             return Failed(reason=Reason.SUPERSEDED, detail=detail)
-        if seen is not None and (wrong := _obstacle(seen, document, delivery, options)):
-            return wrong
+        if seen is not None:
+            held, login = delivery.credential, delivery.login
+            marked = _marked(seen, document, held, login, options)
+            delivery = replace(delivery, ours=delivery.ours | marked)
+            if wrong := _obstacle(seen, document, delivery, options):
+                return wrong
         if not options.is_shared:
             document = parse(None)
         data = delivered(document, delivery).data or (seen.data[KEY] if seen else b"")
@@ -106,9 +112,9 @@ def renewed(namespace: str, delivery: Delivery, options: SecretOptions) -> Chang
     return _change(namespace, data, marks, options)
 
 
-def is_of(seen: SecretSeen, login: LoginName) -> bool:
-    """Whether the Secret is the login's, and of nobody else."""
-    return seen.annotations.get(f"{DOMAIN}/login") == login and KEY not in seen.managers
+def is_of(seen: SecretSeen, login: LoginName, domain: str = DOMAIN) -> bool:
+    """Whether the Secret is marked as the login's, and nobody else has written into it since."""
+    return seen.annotations.get(f"{domain}/login") == login and KEY not in seen.managers
 
 
 def withdrawn(
@@ -152,6 +158,28 @@ def _obstacle(
     return Failed(reason=Reason.CONFLICT, detail=detail)
 
 
+def _marked(
+    seen: SecretSeen,
+    document: Document,
+    held: Credential,
+    login: LoginName,
+    options: SecretOptions,
+) -> frozenset[Digest]:
+    """What is there for the registry, if the marks tell that it is ours, and no later than `held`.
+
+    No state needs to know it: one that was lost would leave our own Secrets a stranger's for ever.
+    """
+    domain, there = _domain(login, options), document.holds(held.registry)
+    if there is None or there == held.digest or not is_of(seen, login, domain):
+        return frozenset()
+    try:
+        is_later = utc(seen.annotations.get(f"{domain}/expires-at", "")) > held.expires_at
+    except (ValueError, OverflowError):  # no instant of ours
+        return frozenset()
+    is_ours = not is_later and seen.annotations.get(f"{domain}/registry") == held.registry
+    return frozenset({there}) if is_ours else frozenset()
+
+
 def _document(seen: SecretSeen) -> Document:
     if seen.type != TYPE:
         raise FileFailure(Reason.WRONG_TYPE, f"it is of type {seen.type[:80]}")
@@ -188,7 +216,7 @@ def _change(
 
 def _marks(login: LoginName, held: Credential, options: SecretOptions) -> dict[str, str]:
     """What `kubectl describe` tells of the login; never its password."""
-    domain = f"{login}.{DOMAIN}" if options.is_shared else DOMAIN
+    domain = _domain(login, options)
     return {
         **options.annotations,
         f"{domain}/login": login,
@@ -196,6 +224,10 @@ def _marks(login: LoginName, held: Credential, options: SecretOptions) -> dict[s
         f"{domain}/issued-at": iso(held.issued_at),
         f"{domain}/expires-at": iso(held.expires_at),
     }
+
+
+def _domain(login: LoginName, options: SecretOptions) -> str:
+    return f"{login}.{DOMAIN}" if options.is_shared else DOMAIN
 
 
 def _others_marks(seen: SecretSeen | None, options: SecretOptions) -> dict[str, str]:
