@@ -21,6 +21,9 @@ async def test_of_places_that_went_those_are_remembered_where_an_entry_may_be() 
         output.names, output.gone = (STAYS,), {GONE}
         fleet.survey()
         assert [one.name for one in fleet.states[0].left] == [LEFT]
+        (left,) = fleet.states[0].left
+        assert fleet.known(LOGIN, LEFT) == (*fleet.states[0].known, *left.known)
+        assert fleet.known(LOGIN, STAYS) == fleet.states[0].known != ()
 
         fleet.cleared(LOGIN, LEFT)
         assert fleet.states[0].left == ()
@@ -43,4 +46,5 @@ async def test_what_is_told_of_a_login_that_is_not_kept_is_passed_over() -> None
 
     fleet.cleared(LOGIN, LEFT)
 
+    assert fleet.known(LOGIN, LEFT) == ()
     assert fleet.states == []

@@ -97,8 +97,10 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> Failed | None:
-        """Delete the Secret if it is still that one; it may be gone already."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, version: str
+    ) -> Stale | Failed | None:
+        """Delete that version of that Secret and no other; it may be gone already."""
         ...
 
     def watch_namespaces(

@@ -194,6 +194,7 @@ class Daemon:
             if step is not None:
                 self._ear.record(step, news=True)
             self._fleet.forget_again()
+            self._edge.clusters.prune_again()
         self._beaten.set()
         self._hear_again.set()
         self._roam_again.set()
@@ -214,6 +215,7 @@ class Daemon:
                     realms.changed, realms.pruned = self._fleet.survey, self._fleet.cleared
                     realms.unlisted = partial(self._journal.namespaces_listed, self._edge.clock.now)
                     realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
+                    realms.known = self._fleet.known
                     await realms.run()
             self._roam_again.clear()
             await self._roam_again.wait()

@@ -17,7 +17,7 @@ from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.saved import Saved, begin, put_down
-from lightkeeper.core.state import LoginState, digests_of
+from lightkeeper.core.state import Known, LoginState, digests_of
 from lightkeeper.history import History
 from lightkeeper.keeper import Keeper
 from lightkeeper.ports import Failed, Output, World
@@ -145,6 +145,14 @@ class Fleet:
         """An entry of `name` was taken out of a place that it serves no more."""
         if name in self._keepers:
             self._keepers[name][1].cleared(place)
+
+    def known(self, name: LoginName, place: str) -> tuple[Known, ...]:
+        """The credentials of `name` that may be in a place, though it be served no more."""
+        if name not in self._keepers:
+            return ()
+        state = self._keepers[name][1].state
+        left = (known for one in state.left if one.name == place for known in one.known)
+        return (*state.known, *left)
 
     def survey(self) -> None:
         """Let every login serve the places that its outputs have now."""

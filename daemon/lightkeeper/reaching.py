@@ -104,6 +104,11 @@ class Reach:
         if self.realms is not None:
             self.realms.serve(_secret(*each, served) for each in _secrets(config))
 
+    def prune_again(self) -> None:
+        """Try again to take out what could not be taken out of where it should not be."""
+        if self.realms is not None:
+            self.realms.prune_again()
+
     async def close(self) -> None:
         """Let go of every connection."""
         if self._own is not None:

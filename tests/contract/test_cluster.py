@@ -279,7 +279,7 @@ async def test_a_namespace_that_is_missing_holds_nothing(secrets: Secrets) -> No
         assert refused.reason is Reason.NAMESPACE_MISSING
 
     assert await secrets.cluster.read_secret("nowhere", NAME) is None
-    assert await secrets.cluster.delete_secret("nowhere", NAME, "uid") is None
+    assert await secrets.cluster.delete_secret("nowhere", NAME, "uid", "1") is None
 
 
 async def test_a_namespace_that_ends_takes_changes_and_nothing_new(secrets: Secrets) -> None:
@@ -315,11 +315,25 @@ async def test_only_the_secret_that_is_meant_is_deleted(secrets: Secrets) -> Non
     secrets.stage.delete_secret(secrets.namespace)
     second = await secrets.applied()
 
-    assert await secrets.cluster.delete_secret(secrets.namespace, NAME, first.uid) is None
+    async def deleted(uid: str, version: str) -> Stale | Failed | None:
+        return await secrets.cluster.delete_secret(secrets.namespace, NAME, uid, version)
+
+    assert await deleted(first.uid, second.version) == Stale()
     assert (await secrets.read()).uid == second.uid
-    assert await secrets.cluster.delete_secret(secrets.namespace, NAME, second.uid) is None
+    assert await deleted(second.uid, second.version) is None
     assert await secrets.cluster.read_secret(secrets.namespace, NAME) is None
-    assert await secrets.cluster.delete_secret(secrets.namespace, NAME, second.uid) is None
+    assert await deleted(second.uid, second.version) is None
+
+
+async def test_a_secret_that_was_written_since_it_was_seen_is_not_deleted(secrets: Secrets) -> None:
+    first = await secrets.applied()
+    second = await secrets.applied(SECOND)
+    assert second.uid == first.uid
+
+    refused = await secrets.cluster.delete_secret(secrets.namespace, NAME, first.uid, first.version)
+
+    assert refused == Stale()
+    assert (await secrets.read()).data == {KEY: SECOND}
 
 
 # What a role of these rules may, after the measurements on real API servers: create it, change it.
@@ -366,7 +380,7 @@ async def test_whoever_may_only_apply_reads_and_deletes_nothing(secrets: Secrets
     cluster = secrets.stage.connect(Right(verbs=("patch",), resource="secrets"))
 
     read = await cluster.read_secret(secrets.namespace, NAME)
-    deleted = await cluster.delete_secret(secrets.namespace, NAME, "uid")
+    deleted = await cluster.delete_secret(secrets.namespace, NAME, "uid", "1")
     applied = await cluster.apply_secret("nowhere", manifest(), "")
 
     assert isinstance(read, Failed)
@@ -401,7 +415,7 @@ async def test_a_token_that_ended_and_a_server_that_is_away_fail_every_call(
         outcomes = [
             await cluster.read_secret("default", NAME),
             await cluster.apply_secret("default", manifest(), ""),
-            await cluster.delete_secret("default", NAME, "uid"),
+            await cluster.delete_secret("default", NAME, "uid", "1"),
             await cluster.read_lease("default", "it"),
             await cluster.write_lease("default", "it", LEASE),
             await anext(watch),

@@ -301,11 +301,17 @@ class FakeCluster:
 
         return await self._call("patch", "secrets", key, work)
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> Failed | None:
-        def work() -> None:
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, version: str
+    ) -> Stale | Failed | None:
+        def work() -> Stale | None:
             there = self.server.secrets.get((namespace, name))
-            if there is not None and there.uid == uid:
-                self.server.delete_secret(namespace, name)
+            if there is None:
+                return None
+            if (there.uid, there.version) != (uid, version):
+                return Stale()
+            self.server.delete_secret(namespace, name)
+            return None
 
         return await self._call("delete", "secrets", (namespace, name), work)
 

@@ -181,8 +181,8 @@ class KubernetesSecret(
     """Whether the Secret may hold entries for other registries, which are kept. Default false: it
     is ours alone, and then two writers cannot undo one another's work."""
     prune: bool = False
-    """Whether our Secret is deleted from a namespace that is no longer chosen. Default false: a job
-    may be reading it."""
+    """Whether our Secret is deleted from a namespace that is no longer chosen, or our entry taken
+    out of it with `merge`. Default false: a job may be reading it."""
 
 
 Output: TypeAlias = DockerConfig | ContainersAuth | KubernetesSecret

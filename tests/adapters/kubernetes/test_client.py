@@ -121,24 +121,26 @@ async def test_a_secret_is_applied(version: str, dry_run: bool, query: str) -> N
 async def test_a_secret_is_deleted_if_it_is_still_that_one() -> None:
     """By a precondition, which lightkube cannot send."""
     async with talking(Reply(body={"kind": "Status"})) as (api, cluster):
-        assert await cluster.delete_secret("ci", "login", "u1") is None
+        assert await cluster.delete_secret("ci", "login", "u1", "7") is None
 
     (asked,) = api.asked
     assert (asked.method, asked.target) == ("DELETE", "/api/v1/namespaces/ci/secrets/login")
-    assert json.loads(asked.body) == {"preconditions": {"uid": "u1"}}
+    assert json.loads(asked.body) == {"preconditions": {"uid": "u1", "resourceVersion": "7"}}
 
 
-@pytest.mark.parametrize(
-    "reply", [status(404, "NotFound", kind="secrets"), status(409, "Conflict")], ids=["gone", "new"]
-)
-async def test_what_is_gone_or_another_by_now_is_deleted(reply: Reply) -> None:
-    async with talking(reply) as (_, cluster):
-        assert await cluster.delete_secret("ci", "login", "u1") is None
+async def test_what_is_gone_by_now_is_deleted() -> None:
+    async with talking(status(404, "NotFound", kind="secrets")) as (_, cluster):
+        assert await cluster.delete_secret("ci", "login", "u1", "7") is None
+
+
+async def test_what_is_another_by_now_is_not_deleted() -> None:
+    async with talking(status(409, "Conflict")) as (_, cluster):
+        assert await cluster.delete_secret("ci", "login", "u1", "7") == Stale()
 
 
 async def test_what_may_not_be_deleted_is_a_failure() -> None:
     async with talking(status(403, "Forbidden")) as (_, cluster):
-        outcome = await cluster.delete_secret("ci", "login", "u1")
+        outcome = await cluster.delete_secret("ci", "login", "u1", "7")
 
     assert isinstance(outcome, Failed)
     assert outcome.reason is Reason.ACCESS_DENIED

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions
-from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune, withdraw
+from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, withdraw
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
@@ -388,19 +388,6 @@ async def test_its_places_are_the_namespaces_that_there_are() -> None:
     assert [place.name for place in output.places()] == [f"c/{NAME}"]
     assert output.may_stay(Place(output=OUTPUT, name=f"a/{NAME}"))
     assert not output.may_stay(Place(output=OUTPUT, name=f"d/{NAME}"))
-
-
-async def test_a_secret_that_serves_no_more_is_deleted_if_it_is_ours_alone() -> None:
-    scene = Scene(rights=(*RIGHTS, Right(verbs=("delete",), resource="secrets", names=(NAME,))))
-    await put(scene.output(), a_delivery())
-    scene.server.namespace("team")
-    scene.others(GHCR, namespace="team")
-    options = SecretOptions(name=NAME)
-
-    for namespace in ("ci", "team", "missing"):
-        assert await prune(scene.cluster, namespace, options, LOGIN) is None
-
-    assert list(scene.server.secrets) == [("team", NAME)]
 
 
 @pytest.mark.parametrize("is_shared", [False, True])

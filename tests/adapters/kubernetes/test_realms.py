@@ -19,11 +19,8 @@ from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice, Unlisted
 from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Ranks
-from lightkeeper.ports import Put
 from tests.core.making import LOGIN, NOON
-from tests.fakes.cluster import UNREACHABLE, FakeApiServer, FakeCluster, Identity, Right
-from tests.fakes.edge import turns
-from tests.filing import a_delivery
+from tests.fakes.cluster import FakeApiServer, FakeCluster, Identity, Right
 
 NAME = "lightsail-push"
 OUTPUT = OutputName("secrets")
@@ -51,6 +48,7 @@ class Scene:
         choice: Choice,
         *,
         is_pruned: bool = False,
+        is_shared: bool = False,
         known: tuple[str, ...] = (),
         rights: tuple[Right, ...] = RIGHTS,
         pause: timedelta = timedelta(0),
@@ -66,7 +64,7 @@ class Scene:
             name=OUTPUT,
             where=ClusterConfig(),
             choice=choice,
-            options=SecretOptions(name=NAME),
+            options=SecretOptions(name=NAME, is_shared=is_shared),
             replaces_foreign=False,
             known=frozenset(known),
             is_pruned=is_pruned,
@@ -159,38 +157,6 @@ async def test_who_only_looks_lists_them_once() -> None:
     await scene.realms.list()
 
     assert namespaces_of(output) == ["team-a"]
-
-
-@pytest.mark.parametrize("is_pruned", [False, True])
-async def test_a_secret_is_deleted_where_it_serves_no_more_if_that_was_asked_for(
-    *, is_pruned: bool
-) -> None:
-    scene = Scene(Choice.of([], "ci=true", []), is_pruned=is_pruned)
-    scene.server.label_namespace("team-a", {"ci": "true"})
-    async with scene.running() as output:
-        await scene.changed()
-        place = Place(output=OUTPUT, name=f"team-a/{NAME}")
-        assert isinstance(await output.deliver(place, a_delivery()), Put)
-
-        scene.server.label_namespace("team-a", {"ci": None})
-        await scene.changed()
-        await turns()
-
-        assert (("team-a", NAME) in scene.server.secrets) is not is_pruned
-    assert scene.pruned == ([f"team-a/{NAME}"] if is_pruned else [])
-
-
-async def test_a_secret_that_could_not_be_deleted_is_told_as_one_that_stays() -> None:
-    scene = Scene(Choice.of([], "ci=true", []), is_pruned=True)
-    scene.server.label_namespace("team-a", {"ci": "true"})
-    async with scene.running():
-        await scene.changed()
-        scene.cluster.fate = lambda _: UNREACHABLE
-        scene.server.label_namespace("team-a", {"ci": None})
-        await scene.changed()
-        await turns()
-
-    assert (scene.pruned, scene.not_pruned) == ([], [f"team-a/{NAME}"])
 
 
 @pytest.mark.parametrize(

@@ -115,15 +115,16 @@ class KubernetesCluster:
         except EXPECTED as exc:
             return unwritten(exc)
 
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> Failed | None:
-        """Delete the Secret if it is still that one; it may be gone already."""
+    async def delete_secret(
+        self, namespace: str, name: str, uid: str, version: str
+    ) -> Stale | Failed | None:
+        """Delete that version of that Secret and no other; it may be gone already."""
         path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+        preconditions = {"uid": uid, "resourceVersion": version}
         try:
-            await self._plain.request("DELETE", path, json={"preconditions": {"uid": uid}})
+            await self._plain.request("DELETE", path, json={"preconditions": preconditions})
         except EXPECTED as exc:
-            if _is_gone(exc, "secrets") or isinstance(unwritten(exc), Stale):
-                return None
-            return failed(exc)
+            return None if _is_gone(exc, "secrets") else unwritten(exc)
         return None
 
     def watch_namespaces(

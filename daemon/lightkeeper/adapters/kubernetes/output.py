@@ -15,7 +15,6 @@ from lightkeeper.adapters.kubernetes.manifest import (
     Change,
     SecretOptions,
     change,
-    is_of,
     look,
     renewed,
     withdrawn,
@@ -242,18 +241,6 @@ async def withdraw(
         if isinstance(applied, SecretSeen):
             return True
     return _contended()
-
-
-async def prune(
-    cluster: Cluster, namespace: str, options: SecretOptions, login: LoginName
-) -> Failed | None:
-    """Delete a Secret that is the login's alone; any other stays as it is."""
-    seen = await cluster.read_secret(namespace, options.name)
-    if seen is None or isinstance(seen, Failed):
-        return seen if isinstance(seen, Failed) else None
-    if not is_of(seen, login):
-        return None
-    return await cluster.delete_secret(namespace, options.name, seen.uid)
 
 
 def _changed_meanwhile() -> Failed:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters, prune
+from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters
+from lightkeeper.adapters.kubernetes.pruning import Pruning
 from lightkeeper.adapters.kubernetes.serving import Namespaces
 from lightkeeper.cluster import Cluster, ClusterConfig
 from lightkeeper.core import policy
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.client import KubernetesCluster
     from lightkeeper.adapters.kubernetes.clusters import Clusters
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions
+    from lightkeeper.core.state import Known
     from lightkeeper.owning import Ranks
 
 _PAUSE: Final = timedelta(seconds=1)
@@ -71,7 +75,7 @@ class ServedSecret(Struct, frozen=True, kw_only=True):
     known: frozenset[str]
     """Namespaces that it served before, for as long as it is not known which there are."""
     is_pruned: bool
-    """Whether its Secret is deleted from a namespace that it serves no more."""
+    """Whether what is ours goes from a namespace that it serves no more."""
 
 
 class _Served(Struct):
@@ -88,17 +92,18 @@ class _Served(Struct):
         """Whether it is known that nothing is left of one that it serves no more."""
         return self.realm.namespaces.is_gone(self.output.choice, namespace)
 
+    def is_served(self, namespace: str) -> bool:
+        """Whether it, or another output of its login with the same Secret, serves that one."""
+        login, name = self.output.login, self.output.options.name
+        return any(
+            namespace in self.realm.namespaces.served(one.choice, one.known)
+            for one in self.realm.outputs
+            if (one.login, one.options.name) == (login, name)
+        )
+
     def poll(self) -> timedelta:
         """How often each Secret is read."""
         return self.realm.poll()
-
-
-class _Pruned(Struct):
-    """What was served last of an output whose Secrets go with their namespaces' choice."""
-
-    output: ServedSecret
-    realm: _Realm
-    served: frozenset[str]
 
 
 class Realms:
@@ -110,13 +115,15 @@ class Realms:
         self.unlisted: Callable[[Unlisted | None], None] = lambda _: None
         """Is told why it is not known which namespaces there are, and that it is known again."""
         self.pruned: Callable[[LoginName, str], None] = lambda _, __: None
-        """Is told which Secret of a login is no more where it should not be."""
+        """Is told in which Secret nothing of a login is left that should not be."""
         self.not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
-        """Is told which Secret of a login stays where it should not."""
+        """Is told which Secret of a login stays where it should not, until it can be pruned."""
+        self.known: Callable[[LoginName, str], Collection[Known]] = lambda _, __: ()
+        """Says what a login ever had in a place."""
         self._clusters = clusters
         self._ranks = ranks
         self._realms: dict[KubernetesCluster, _Realm] = {}
-        self._pruned: list[_Pruned] = []
+        self._prunings: dict[tuple[LoginName, OutputName], Pruning] = {}
         self._tend = asyncio.Event()
         self._pause = pause.total_seconds()
         self._next = 0.0
@@ -156,12 +163,12 @@ class Realms:
     def serve(self, outputs: Iterable[ServedSecret]) -> None:
         """Have these outputs and no others: watch for what they ask."""
         by_realm: dict[int, list[ServedSecret]] = defaultdict(list)
-        self._pruned = []
+        former, self._prunings = self._prunings, {}
         for one in outputs:
             realm = self._reach(one.where)
             by_realm[id(realm)].append(one)
             if one.is_pruned:
-                self._pruned.append(_Pruned(one, realm, one.known))
+                self._prunings[one.login, one.name] = _pruning(one, realm, former)
         for realm in self._realms.values():
             realm.serve(by_realm[id(realm)])
         self._tell()  # how often each place is read hangs on how many there are in all
@@ -179,26 +186,26 @@ class Realms:
                     if cluster not in watched:
                         watched.add(cluster)
                         tasks.create_task(realm.namespaces.run(), name="namespaces")
-                for gone in self._gone():
-                    tasks.create_task(gone, name="prune")
+                for one in self._prunings.values():
+                    if one.is_due:
+                        tasks.create_task(self._prune(one), name="prune")
                 await self._tend.wait()
                 self._tend.clear()
 
-    def _gone(self) -> Iterator[Coroutine[None, None, None]]:
-        """What takes our Secrets out of namespaces that are served no more."""
-        for one in self._pruned:
-            choice, known = one.output.choice, one.output.known
-            now = frozenset(one.realm.namespaces.served(choice, known))
-            gone, one.served = one.served - now, now
-            if gone:
-                yield self._prune(one, sorted(gone))
+    def prune_again(self) -> None:
+        """Try again what could not be pruned."""
+        for one in self._prunings.values():
+            one.retry()
+        self._tend.set()
 
-    async def _prune(self, one: _Pruned, namespaces: Iterable[str]) -> None:
-        cluster, output = one.realm.writers.cluster, one.output
-        for namespace in namespaces:
-            failed = await prune(cluster, namespace, output.options, output.login)
-            tell = self.not_pruned if failed else self.pruned
-            tell(output.login, f"{namespace}/{output.options.name}")
+    async def _prune(self, one: Pruning) -> None:
+        """Until it is done, or another configuration is served."""
+        async with aclosing(
+            one.run(lambda: one in self._prunings.values(), partial(self.known, one.login))
+        ) as pruned:
+            async for place, is_gone in pruned:
+                tell = self.pruned if is_gone else self.not_pruned
+                tell(one.login, place)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -208,7 +215,6 @@ class Realms:
 
     def _tell(self) -> None:
         """Now, or once the pause after the last time is over: then for all that came meanwhile."""
-        self._tend.set()
         loop = asyncio.get_running_loop()
         if loop.time() >= self._next:
             self._tell_now()
@@ -219,6 +225,10 @@ class Realms:
         self._later = None
         self._next = asyncio.get_running_loop().time() + self._pause
         self.changed()
+        # Once who delivers has heard: what it has left is told to be gone from there.
+        for one in self._prunings.values():
+            one.look()
+        self._tend.set()
 
     def _tell_failure(self) -> None:
         self.unlisted(self.why_unlisted)
@@ -233,3 +243,18 @@ class Realms:
                 Namespaces(cluster, self._tell, self._tell_failure),
             )
         return realm
+
+
+def _pruning(
+    one: ServedSecret, realm: _Realm, former: Mapping[tuple[LoginName, OutputName], Pruning]
+) -> Pruning:
+    pruning = Pruning(
+        one.login,
+        one.options,
+        writers=realm.writers,
+        site=_Served(realm, one),
+        before=one.known,
+    )
+    if (before := former.get((one.login, one.name))) is not None:
+        pruning.succeed(before)
+    return pruning
