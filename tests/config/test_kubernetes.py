@@ -266,6 +266,50 @@ def test_two_logins_that_merge_share_a_secret() -> None:
     assert loaded(two(shared, f"{shared}, if_foreign: replace", apart=True))
 
 
+FOUND = [
+    ("namespaces: ['*']", "namespaces: ['team-*']"),
+    ("namespaces: [ci]", "namespaces: ['c*']"),
+    ("namespaces: ['c*']", "namespaces: [ci]"),
+    ("namespaces: ['c*'], cluster: {qps: 5}", "namespaces: [ci], cluster: {qps: 6}"),
+    ("namespace_selector: ci=true", "namespaces: [ci]"),
+    ("namespace_selector: ci=true", "namespace_selector: ci"),
+]
+
+
+@pytest.mark.parametrize("key", ["labels", "annotations"])
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(("one", "other"), FOUND)
+def test_outputs_that_may_find_the_same_secret_mark_it_alike(
+    one: str, other: str, key: str, *, apart: bool
+) -> None:
+    """What one of them puts there the other would take for somebody else's, for ever."""
+    marks, login = f"merge: true, {key}: {{a: b}}", "logins[1].outputs[0]"
+    line, at = (7, login) if apart else (5, "logins[0].outputs[1]")
+
+    said = refusal(two(f"{one}, {marks}", f"{other}, merge: true", apart=apart))
+
+    assert said == (
+        f"{FILE}:{line}: {at}.{key}: differ from those of logins[0].outputs[0] in line 4, which may"
+        " find the same Secret; expected the same for both"
+    )
+    assert loaded(two(f"{one}, {marks}", f"{other}, {marks}", apart=apart))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("namespaces: [ci]", "namespaces: [other], labels: {a: b}"),
+        ("namespaces: [ci]", "namespaces: ['team-*'], labels: {a: b}"),
+        ("namespaces: [ci]", "namespaces: ['*'], exclude: [ci], labels: {a: b}"),
+        ("namespaces: [ci]", "namespace_selector: ci, exclude: ['c*'], labels: {a: b}"),
+        ("namespaces: ['*']", "namespaces: ['*'], secret: other, labels: {a: b}"),
+        ("namespaces: ['*']", "namespaces: ['*'], cluster: {context: other}, labels: {a: b}"),
+    ],
+)
+def test_outputs_that_find_no_secret_both_may_mark_them_apart(one: str, other: str) -> None:
+    assert loaded(two(f"{one}, merge: true", f"{other}, merge: true", apart=True))
+
+
 def test_an_output_is_not_the_secret_that_keeps_state() -> None:
     document = IN_CI + "state: {secret: ci/lightsail-push}\n"
 

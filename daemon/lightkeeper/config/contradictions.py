@@ -6,6 +6,7 @@ They look at a completed tree, whatever else is wrong with it, so that all is sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,6 +25,7 @@ from lightkeeper.config.problem import Problem
 from lightkeeper.config.reading import Reader
 from lightkeeper.config.tree import Items, Keys, Node, Where, mappings, text_of
 from lightkeeper.config.values import ObjectName
+from lightkeeper.core.namespaces import Choice
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -33,6 +35,7 @@ _FILES: Final[Mapping[str, type[FileOutput]]] = {
 _SECRETS: Final[Mapping[str, type[KubernetesSecret]]] = {
     str(KubernetesSecret.__struct_config__.tag): KubernetesSecret
 }
+_MARKS: Final = ("labels", "annotations")
 _SOURCE: Final = ("region", "profile", "role_arn", "endpoint_url")
 _MOST_ANNOTATED: Final = 248 << 10
 """Kubernetes takes 256 KiB of annotations; this leaves room for our own."""
@@ -50,6 +53,7 @@ def contradictions(tree: Keys) -> Iterator[Problem]:
     yield from _unlike([output for login in logins for output in mappings(login, "outputs")])
     state = _read(tree.entries.get("state"), State)
     yield from _same_secrets(logins, state.secret if state else None)
+    yield from _unlike_secrets([one for login in logins for one in mappings(login, "outputs")])
     yield from _annotated(logins)
     yield from _election(tree)
 
@@ -137,10 +141,43 @@ def _unshared(one: _Chosen, other: _Chosen) -> str:
         return "; expected it once"
     if not (one.output.merge and other.output.merge):
         return " for another login; expected merge: true for both, or two Secrets"
-    for key in ("labels", "annotations"):
+    for key in _MARKS:
         if getattr(one.output, key) != getattr(other.output, key):
             return f", which has other {key}; expected the same for both"
     return ""
+
+
+def _unlike_secrets(outputs: list[Keys]) -> Iterator[Problem]:
+    """Outputs that share Secrets which patterns or selectors find, and want them marked apart."""
+    read = [(node, _read(node, _SECRETS.get(text_of(node, "type") or ""))) for node in outputs]
+    merging = [(node, output) for node, output in read if output is not None and output.merge]
+    for (first, other), (node, one) in combinations(merging, 2):
+        if _place(one) == _place(other) and _may_find(one, other):
+            for key in _MARKS:
+                if getattr(one, key) != getattr(other, key):
+                    at = node.entries[key].where if key in node.entries else node.where.below(key)
+                    yield at.problem(
+                        f"differ from those of {_named(first.where)}, which may find the same"
+                        " Secret; expected the same for both"
+                    )
+
+
+def _place(output: KubernetesSecret) -> tuple[Path | None, str | None, str]:
+    return (output.cluster.kubeconfig, output.cluster.context, output.secret)
+
+
+def _may_find(one: KubernetesSecret, other: KubernetesSecret) -> bool:
+    """Whether two outputs may meet in a namespace that they do not both name."""
+    a, b = (
+        Choice.of(each.namespaces, each.namespace_selector, each.exclude) for each in (one, other)
+    )
+    if not {*a.names}.isdisjoint(b.names):
+        return False  # which is told of the name
+    if a.selectors and b.selectors:
+        return True
+    names, finds = (b.names, a) if a.selectors else (a.names, b)
+    selected = () if finds.selector is None else names
+    return not {*names}.isdisjoint(finds.of_these(names, selected))
 
 
 def _annotated(logins: list[Keys]) -> Iterator[Problem]:
