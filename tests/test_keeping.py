@@ -15,8 +15,9 @@ from lightkeeper.cluster import LeaseSeen
 from lightkeeper.core import facts
 from lightkeeper.core.election import ElectionFact, Settings
 from lightkeeper.core.part import Role
+from lightkeeper.core.reasons import LEASE as LEASE_TABLE
 from lightkeeper.core.reasons import Reason
-from lightkeeper.core.report import Report, report
+from lightkeeper.core.report import Report, report, unready
 from lightkeeper.core.state import LoginState
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
@@ -47,6 +48,7 @@ class Replica:
     fleet: Fleet
     server: FakeApiServer
     cluster: FakeCluster
+    electing: Electing
     keeping: Keeping
     desk: Desk
     saved: AllSaved | Failed
@@ -111,7 +113,7 @@ def replica() -> Replica:
     unread: list[Failed] = []
     keeping = Keeping(fleet, load, begin, electing, unread.append)
     desk = Desk(fleet, ear, edge.clock, view, lambda: keeping.part.aside)
-    here = Replica(edge, ear, fleet, server, cluster, keeping, desk, {}, unread)
+    here = Replica(edge, ear, fleet, server, cluster, electing, keeping, desk, {}, unread)
     return here
 
 
@@ -159,6 +161,56 @@ async def test_a_replica_whose_term_has_ended_calls_nobody_the_leader(replica: R
 
     assert (part.role, part.leader) == (Role.STANDBY, "")
     assert "it knows of none that leads" in str(line["error"])
+
+
+async def test_a_replica_that_may_not_have_the_lease_says_so_and_is_not_ready(
+    replica: Replica,
+) -> None:
+    """Nobody may, for all it knows: no Secret would ever be made, and nobody would hear of it."""
+    assert replica.keeping.part.waits == "the Lease ci/lightkeeper is being read"
+    replica.cluster.identity = Identity(())
+    async with replica.running(), asyncio.timeout(20):
+        await replica.ear.until(lambda: "access_denied" in replica.keeping.part.waits)
+        (line,) = await replica.lines(ask="status")
+        part = replica.keeping.part
+
+    assert (part.role, part.leader) == (Role.STANDBY, "")
+    wrong = unready(replace(report([], replica.edge.clock.now()), part=part), every_place=False)
+    assert [one.sentence for one in wrong] == [part.waits]
+    assert "the Lease ci/lightkeeper cannot be read or written, access_denied: " in part.waits
+    assert part.waits.endswith(LEASE_TABLE[Reason.ACCESS_DENIED].advice)
+    assert part.waits in str(line["error"])
+
+
+async def test_a_standby_names_its_leader_for_as_long_as_a_lease_lasts_and_then_what_fails(
+    replica: Replica,
+) -> None:
+    replica.give_lease_to("them")
+    async with replica.running(), asyncio.timeout(20):
+        await replica.ear.until(lambda: bool(replica.keeping.part.leader))
+        replica.cluster.fate = lambda _: UNREACHABLE
+        await replica.ear.until(lambda: replica.electing.failure is not None)
+        before = replica.keeping.part
+        replica.edge.pass_on(SETTINGS.duration)
+        after = replica.keeping.part
+
+    assert (before.leader, before.waits) == ("them", "")
+    assert after.leader == ""
+    assert "the Lease ci/lightkeeper cannot be read or written, network: " in after.waits
+
+
+async def test_a_lease_of_a_replica_that_is_gone_is_no_sign_of_a_leader(replica: Replica) -> None:
+    """Whoever may read it and not write it sees the same one for ever."""
+    replica.give_lease_to("them")
+    replica.cluster.identity = Identity((Right(verbs=("get",), resource="leases"),))
+    async with replica.running(), asyncio.timeout(20):
+        await replica.ear.until(lambda: bool(replica.keeping.part.leader))
+        replica.edge.pass_on(SETTINGS.duration)
+        await replica.ear.until(lambda: replica.electing.failure is not None)
+        part = replica.keeping.part
+
+    assert part.leader == ""
+    assert "the Lease ci/lightkeeper cannot be read or written, access_denied: " in part.waits
 
 
 async def test_a_leader_that_cannot_read_the_state_says_so_while_it_leads(

@@ -91,6 +91,8 @@ class Electing:
         """Whether the Lease may name us, for all we know."""
         self._leader = ""
         """Whom people were last told of."""
+        self._heard: timedelta | None = None
+        """When a sign of a holder was last seen, by the boot clock."""
 
     @property
     def is_leading(self) -> bool:
@@ -110,7 +112,16 @@ class Electing:
     @property
     def leader(self) -> str:
         """Who leads, as far as is known here; empty if nobody is known to."""
-        return self.holder if self.is_leading or self._is_others else ""
+        is_known = self.is_leading or (self._is_others and not self.unled)
+        return self.holder if is_known else ""
+
+    @property
+    def unled(self) -> str:
+        """Why nobody is known to lead, and what to do; empty if somebody is, or was just now."""
+        if self.is_leading:
+            return ""
+        boot, settings = self._boot(), self._settings
+        return election.unled(self.lease, self._heard, self.failure, boot, settings)
 
     @property
     def _is_others(self) -> bool:
@@ -311,6 +322,8 @@ class Electing:
         )
         self._version = lease.version
         self._seen = election.observed(self._seen, record, boot)
+        if record.holder:
+            self._heard = self._seen.since
         return self._seen
 
     def _see_leader(self, record: Record) -> None:

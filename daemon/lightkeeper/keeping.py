@@ -52,7 +52,7 @@ class Keeping:
             role=Role.LEADER if self._electing.is_leading else Role.STANDBY,
             lease=self._electing.lease,
             leader=self._electing.leader,
-            waits=self._waits,
+            waits=self._waits or self._electing.unled,
         )
 
     async def run(self) -> None:

@@ -16,7 +16,7 @@ from lightkeeper.config.values import ObjectName
 from lightkeeper.core.credential import Credential, RegistryHost, Secret
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice
-from lightkeeper.core.reasons import DELIVERY, STORE, Failing, Reason
+from lightkeeper.core.reasons import DELIVERY, LEASE, STORE, Failing, Reason
 from lightkeeper.core.state import LoginState
 from lightkeeper.edge import Edge
 from lightkeeper.look import delivery_of
@@ -163,7 +163,7 @@ async def _others(config: Config, edge: Edge) -> AsyncIterator[Needed]:
     if config.leader_election is not None:
         lease = config.leader_election.lease
         failed = await tried_lease(edge.clusters.own("leader_election"), lease)
-        yield Needed(what=f"the Lease {lease}", does="could be held", failed=failed)
+        yield Needed(what=f"the Lease {lease}", does="could be held", failed=failed, advice=LEASE)
 
 
 async def tried_lease(cluster: Cluster, where: ObjectName) -> Failed | None:

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from lightkeeper.core import election
 from lightkeeper.core.election import Observed, Record, Settings
-from tests.core.making import HOUR, NONE, NOON, SECOND
+from lightkeeper.core.failure import failed
+from lightkeeper.core.reasons import LEASE, Reason
+from tests.core.making import HOUR, NONE, NOON, SECOND, at
 
 US, OTHER = "us", "other"
 MICRO = timedelta.resolution
@@ -302,3 +304,46 @@ def test_law_no_candidate_waits_longer_than_a_retry_or_looks_without_a_pause(
         assert at >= begun + settings.retry / election.JITTER - MICRO
     else:
         assert election.next_look(at, seen, at, settings, u) > at
+
+
+# Who knows of nobody that leads.
+
+DENIED = failed(None, Reason.ACCESS_DENIED, "leases is forbidden", at())
+
+
+@pytest.mark.parametrize(
+    ("heard", "boot"), [(None, 100), (None, 100_000), (100, 130), (100, 100_000)]
+)
+def test_who_cannot_read_the_lease_says_so_unless_somebody_held_it_just_now(
+    heard: int | None, boot: int
+) -> None:
+    said = election.unled(
+        "ci/leader", None if heard is None else heard * SECOND, DENIED, boot * SECOND, SETTINGS
+    )
+
+    assert said == (
+        "the Lease ci/leader cannot be read or written, access_denied: leases is forbidden."
+        f" {LEASE[Reason.ACCESS_DENIED].advice}"
+    )
+
+
+def test_a_failure_is_no_matter_for_as_long_as_a_lease_lasts() -> None:
+    boot = 130 * SECOND - MICRO
+    assert election.unled("ci/leader", 100 * SECOND, DENIED, boot, SETTINGS) == ""
+
+
+def test_nothing_is_taken_for_well_before_the_first_answer() -> None:
+    said = election.unled("ci/leader", None, None, 100 * SECOND, SETTINGS)
+    assert said == "the Lease ci/leader is being read"
+
+
+def test_who_can_read_the_lease_is_about_to_take_it_or_knows_who_did() -> None:
+    assert election.unled("ci/leader", 100 * SECOND, None, HOUR, SETTINGS) == ""
+
+
+def test_a_reason_that_no_lease_should_fail_of_is_told_without_advice() -> None:
+    odd = failed(None, Reason.MALFORMED, "odd", at())
+
+    said = election.unled("ci/leader", None, odd, 100 * SECOND, SETTINGS)
+
+    assert said == "the Lease ci/leader cannot be read or written, malformed: odd."

@@ -37,6 +37,15 @@ def test_a_standby_that_knows_of_no_leader_names_the_lease_to_look_at() -> None:
     assert "the Lease ci/lightkeeper" in aside
 
 
+def test_a_standby_says_what_keeps_it_from_knowing_a_leader() -> None:
+    aside = Part(role=Role.STANDBY, lease=LEASE, waits="the Lease cannot be read").aside
+
+    assert aside == (
+        "this replica is the standby and keeps no login, and it knows of none that leads: the Lease"
+        " cannot be read"
+    )
+
+
 def test_documents_tell_the_role_and_the_leader_of_replicas_alone() -> None:
     assert ALONE.document() == {}
     assert Part(role=Role.LEADER, leader="one").document() == {"role": "leader", "leader": "one"}

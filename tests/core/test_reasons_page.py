@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE
+from lightkeeper.core.reasons import DELIVERY, LEASE, RENEWAL, STORE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 
@@ -39,6 +39,12 @@ def test_each_reason_of_a_delivery_has_its_advice() -> None:
 def test_each_reason_of_saving_has_its_advice() -> None:
     assert section("Of saving the state") == [
         [f"`{reason}`", failing.advice] for reason, failing in STORE.items()
+    ]
+
+
+def test_each_reason_of_the_lease_has_its_advice() -> None:
+    assert section("Of the Lease") == [
+        [f"`{reason}`", failing.advice] for reason, failing in LEASE.items()
     ]
 
 

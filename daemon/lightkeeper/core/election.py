@@ -14,8 +14,9 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
+from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.reasons import Reason
+from lightkeeper.core.reasons import LEASE, Reason
 
 JITTER: Final = 1.2
 """By how much two waits of candidates differ at the most."""
@@ -170,6 +171,27 @@ def next_look(
     if seen is not None and boot < seen.ends < poll:
         return seen.ends
     return poll
+
+
+def unled(
+    lease: str,
+    heard: timedelta | None,
+    failure: Failure | None,
+    boot: timedelta,
+    settings: Settings,
+) -> str:
+    """Why a candidate knows of nobody who leads, and what to do; empty if all is as it may be.
+
+    `heard` is when it last saw a sign of a holder, `failure` what its last try failed of. Before
+    the first sign nothing is taken for well; after one, others have as long as a lease lasts.
+    """
+    if failure is None:
+        return f"the Lease {lease} is being read" if heard is None else ""
+    if heard is not None and boot < heard + settings.duration:
+        return ""
+    reason, detail = failure.reason, failure.detail
+    advice = LEASE[reason].advice if reason in LEASE else ""
+    return f"the Lease {lease} cannot be read or written, {reason}: {detail}. {advice}".rstrip()
 
 
 @unique

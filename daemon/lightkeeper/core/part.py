@@ -27,7 +27,8 @@ class Part(Struct, frozen=True, kw_only=True):
     leader: str = ""
     """Which replica holds it, as last seen; empty if none is known to."""
     waits: str = ""
-    """What keeps the logins from being kept, although they should be; empty if nothing does."""
+    """What keeps the logins from being kept, although they should be: by this process, or by any
+    that it knows of. Empty if nothing does."""
 
     @property
     def aside(self) -> str:
@@ -39,10 +40,10 @@ class Part(Struct, frozen=True, kw_only=True):
                 f"this replica is the standby and keeps no login: {self.leader} leads, which holds"
                 f" the Lease {self.lease}; ask that one"
             )
-        return (
-            "this replica is the standby and keeps no login, and it knows of none that leads; ask"
-            f" again soon, and look at its log and at the Lease {self.lease} if it stays so"
-        )
+        said = "this replica is the standby and keeps no login, and it knows of none that leads"
+        if self.waits:
+            return f"{said}: {self.waits}"
+        return f"{said}; ask again soon, and look at the Lease {self.lease} if it stays so"
 
     def document(self) -> dict[str, str | None]:
         """What documents tell of it: nothing of a process that is alone."""

@@ -365,3 +365,34 @@ STORE: Final[Mapping[Reason, Failing]] = MappingProxyType(
     }
 )
 """Why a state is not saved."""
+
+LEASE: Final[Mapping[Reason, Failing]] = MappingProxyType(
+    {
+        **{
+            reason: DELIVERY[reason]
+            for reason in (
+                *(Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED, Reason.NETWORK, Reason.TLS),
+                *(Reason.THROTTLED, Reason.SERVICE_ERROR, Reason.NAMESPACE_TERMINATING),
+                *(Reason.CONTENDED, Reason.INTERNAL_ERROR),
+            )
+        },
+        Reason.TIMEOUT: Failing(
+            advice="The API server did not answer in time; check the network path to it, and what"
+            " else keeps it busy.",
+            passes=True,
+        ),
+        Reason.NAMESPACE_MISSING: Failing(
+            advice="There is no such namespace; create it, or name another one in"
+            " leader_election.lease."
+        ),
+        Reason.INVALID_INPUT: Failing(
+            advice="The API server, or an admission rule or quota of the cluster, does not take the"
+            " Lease as it would be; check its name, and what the detail names."
+        ),
+        Reason.TOO_LARGE: Failing(
+            advice="What was sent or answered is larger than any Lease; look what answers at the"
+            " API server's address."
+        ),
+    }
+)
+"""Why the Lease of leader election is not read or written."""

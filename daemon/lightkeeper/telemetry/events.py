@@ -277,7 +277,8 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
     "election_failed": OwnEvent(
         "error",
         "the Lease cannot be read or written, {reason}: {detail}",
-        "The Lease cannot be read or written; who leads stops at its deadline.",
+        "The Lease cannot be read or written; who leads stops at its deadline, and whoever knows of"
+        " no leader is not ready.",
     ),
     "watch_blind": OwnEvent(
         "warning",

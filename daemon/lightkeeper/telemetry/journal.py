@@ -21,7 +21,7 @@ from lightkeeper.core.election import (
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.namespaces import Unlisted
-from lightkeeper.core.reasons import STORE, Reason
+from lightkeeper.core.reasons import LEASE, STORE, Reason
 from lightkeeper.telemetry import logs
 from lightkeeper.telemetry.events import OWN_EVENTS
 
@@ -107,7 +107,8 @@ class Journal:
             case LeaseReleased():
                 _log(fact.event)
             case ElectionFailed(reason=reason, detail=detail):
-                _log(fact.event, reason=reason, detail=detail)
+                advice = LEASE[reason].advice if reason in LEASE else ""
+                _log(fact.event, reason=reason, detail=detail, advice=advice)
             case _:
                 assert_never(fact)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.integration.kubernetes.cluster import NAME, Cluster, login, within
 from tests.integration.process import eventually
 from tests.real.cluster import rule
@@ -28,6 +30,31 @@ def version(cluster: Cluster, namespace: str) -> str:
     secret = cluster.secret(namespace)
     assert secret is not None
     return str(secret["metadata"]["resourceVersion"])
+
+
+def test_replicas_of_which_none_may_have_the_lease_are_not_ready_and_say_why(
+    cluster: Cluster,
+) -> None:
+    """A rollout stops at them, which would else succeed and keep no login for good."""
+    here = cluster.api.namespace()
+    output = f"      - {{type: kubernetes_secret, namespaces: [{here}]}}\n"
+    lease = f"{cluster.home}/leader"
+    more = f"state: {{secret: {cluster.home}/state}}\nleader_election: {{lease: {lease}}}\n"
+    file = cluster.configure("pair", login(output, more))
+
+    with cluster.running(file, cluster.kubeconfig()) as replica:
+        failed = replica.wait_for("election_failed")
+        status, told = replica.get("/readyz")
+        assert status == 503
+        (told,) = [one["sentence"] for one in json.loads(told)["failing"]]
+        assert f"the Lease {lease} cannot be read or written, access_denied: " in told
+        assert 'cannot get resource "leases"' in told
+        assert str(failed["advice"]) in told
+        assert "lightkeeper check --rbac" in told
+
+        cluster.apply_rights(file)
+        replica.wait_for("leadership_began")
+        eventually("it is ready", lambda: replica.get("/readyz?places=all")[0] == 200)
 
 
 def test_a_write_that_would_be_refused_is_told_at_the_start_and_mends_by_itself(
