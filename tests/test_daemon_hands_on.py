@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from lightkeeper.core.saved import Saved
 from lightkeeper.edge import Edge
 from lightkeeper.electing import Electing
 from lightkeeper.ports import Alarm, Failed, Put, Recorder, World
+from tests.config.loading import loaded
 from tests.core.making import FIRST, SECOND_ONE
 from tests.environment import say_nothing_of_aws
 from tests.filing import a_delivery
+from tests.serve.asking import ask
 from tests.test_daemon import configured, running
 
 
@@ -91,3 +94,41 @@ async def test_threads_that_compute_make_way_for_the_loop_sooner_than_python_has
     async with running(configured(tmp_path)) as here:
         await here.said.until("daemon_ready")
         assert sys.getswitchinterval() < of_python
+
+
+async def test_a_cluster_that_cannot_be_asked_when_logins_begin_is_told_and_tried_again(
+    tmp_path: Path,
+) -> None:
+    """As at a takeover long after the start, when the kubeconfig is another by then."""
+    kubeconfig = tmp_path / "kubeconfig"
+    where = f"cluster: {{kubeconfig: {kubeconfig}}}"
+    first = loaded(
+        f"web: {{listen: '127.0.0.1:0'}}\nstate_dir: {tmp_path}/state\n"
+        f"socket: {tmp_path}/control.sock\nlog: {{format: json}}\n"
+        "logins:\n  - name: prod\n    region: eu-central-1\n"
+        f"    outputs: [{{type: kubernetes_secret, namespaces: [ci], {where}}}]\n"
+    )
+    async with running(first) as here:
+        told = await here.said.until("cluster_not_reached")
+        await here.said.until("daemon_ready")
+        ready = await ask(int(here.daemon.address.rpartition(":")[2]), "/readyz")
+        assert here.said.of("renewal_failed") == []
+
+        kubeconfig.write_text(json.dumps(KUBECONFIG))
+        await here.said.until("renewal_failed")
+
+    assert str(kubeconfig) in told["detail"]
+    assert ready.status == 503
+    (failing,) = json.loads(ready.text)["failing"]
+    assert failing["sentence"].startswith(
+        f"a cluster cannot be asked as it is configured: {told['detail']}"
+    )
+    assert here.said.of("daemon_surprised") == []
+
+
+KUBECONFIG = {
+    "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:9"}}],
+    "users": [{"name": "it", "user": {"token": "fake"}}],
+    "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    "current-context": "it",
+}

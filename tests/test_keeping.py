@@ -107,8 +107,9 @@ def replica() -> Replica:
         surprised=pytest.fail,
     )
 
-    def begin() -> None:
+    def begin() -> str:
         fleet.apply([kept("prod", "prod", edge.source(edge.issuer()))])
+        return ""
 
     unread: list[Failed] = []
     keeping = Keeping(fleet, load, begin, electing, unread.append)

@@ -168,13 +168,18 @@ class Daemon:
         await self._listener.close()
         await self._edge.close()
 
-    def _begin(self) -> None:
-        """Keep the logins, with what was saved of them."""
+    def _begin(self) -> str:
+        """Keep the logins, with what was saved of them; why they cannot be, or nothing."""
         served = self._fleet.places
-        logins = self._edge.kept(self.config, self._sources, served)
-        self._edge.clusters.serve(self.config, served)
+        try:
+            logins = self._edge.kept(self.config, self._sources, served)
+            self._edge.clusters.serve(self.config, served)
+        except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
+            detail = "; ".join(map(str, exc.problems))
+            return self._journal.cluster_not_reached(detail, self._edge.clock.now())
         self._left = self._fleet.apply(logins)
         self._beaten.set()
+        return ""
 
     def _elected(self, fact: ElectionFact) -> None:
         self._metrics.led(fact)

@@ -28,11 +28,14 @@ class Keeping:
         self,
         fleet: Fleet,
         load: Callable[[], Awaitable[AllSaved | Failed]],
-        begin: Callable[[], None],
+        begin: Callable[[], str],
         electing: Electing | None,
         unread: Callable[[Failed], object],
     ) -> None:
-        """`unread` is told each time that the saved state could not be read."""
+        """`begin` has the logins kept, or says why they cannot be; it is asked again then.
+
+        `unread` is told each time that the saved state could not be read.
+        """
         self.is_open = False
         """Whether the logins are kept here and now."""
         self._waits = ""
@@ -70,16 +73,14 @@ class Keeping:
     async def _keep(self) -> None:
         self._waits = "the saved state is being read"
         try:
-            saved = await self._loaded()
-        finally:
-            self._waits = ""
-        self._fleet.open(saved)
-        self.is_open = True
-        try:
-            self._begin()
+            self._fleet.open(await self._loaded())
+            while why := self._begin():
+                self._waits = why
+                await _pause()
+            self.is_open, self._waits = True, ""
             await self._fleet.run()
         finally:
-            self.is_open = False
+            self.is_open, self._waits = False, ""
             self._fleet.close()
 
     async def _loaded(self) -> AllSaved:
@@ -90,7 +91,11 @@ class Keeping:
                 f"the saved state cannot be read, {found.reason}: {found.detail}. {advice}"
             )
             self._unread(found)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PAUSE.total_seconds()):
-                    await asyncio.Event().wait()
+            await _pause()
         return found
+
+
+async def _pause() -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PAUSE.total_seconds()):
+            await asyncio.Event().wait()

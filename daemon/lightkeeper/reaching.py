@@ -101,8 +101,13 @@ class Reach:
 
     def serve(self, config: Config, served: Served) -> None:
         """Watch for the namespaces that this configuration asks for, and for no others."""
-        if self.realms is not None:
-            self.realms.serve(_secret(*each, served) for each in _secrets(config))
+        from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
+
+        try:
+            if self.realms is not None:
+                self.realms.serve(_secret(*each, served) for each in _secrets(config))
+        except ClusterConfigError as exc:
+            raise ConfigErrors([Problem("", 0, "outputs", str(exc))]) from exc
 
     def prune_again(self) -> None:
         """Try again to take out what could not be taken out of where it should not be."""

@@ -306,6 +306,12 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "no login is kept until the saved state is read, {reason}: {detail}",
         "The Secret with the saved state cannot be read; no login is kept until it can.",
     ),
+    "cluster_not_reached": OwnEvent(
+        "error",
+        "a cluster cannot be asked as it is configured: {detail}; mend that, it is tried again",
+        "What it takes to ask a cluster cannot be read when the logins begin; none is kept until it"
+        " can.",
+    ),
     "state_unreadable": OwnEvent(
         "warning",
         "the saved state cannot be used, and a login of that name starts anew: {detail}",

@@ -139,6 +139,13 @@ class Journal:
             advice = STORE[reason].advice if reason in STORE else ""
             _log("state_not_read", reason=reason, detail=detail, advice=advice)
 
+    def cluster_not_reached(self, detail: str, now: Moment) -> str:
+        """Said when it begins, and each hour; the sentence of it."""
+        event = "cluster_not_reached"
+        if self._is_due(event, Reason.INVALID_INPUT, now):
+            _log(event, detail=detail)
+        return OWN_EVENTS[event].phrase.format(detail=detail)
+
     def state_unreadable(self, login: str, detail: str) -> None:
         """Its login starts anew."""
         _log("state_unreadable", login=login, detail=detail)

@@ -186,7 +186,7 @@ class Replica(Node):
         found = await self.store.load()
         return found if isinstance(found, Failed) else found[0]
 
-    def _begin(self) -> None:
+    def _begin(self) -> str:
         places = self.fleet.places
         served = {
             name: frozenset(place.name.partition("/")[0] for place in places.get(name, ()))
@@ -195,6 +195,7 @@ class Replica(Node):
         secrets = [self._secret(name, served[name]) for name in self.town.lightsails]
         self.fleet.apply(self._kept(secret) for secret in secrets)
         self.realms.serve(secrets)
+        return ""
 
     def _secret(self, name: LoginName, known: frozenset[str]) -> ServedSecret:
         shape = self.town.shape
