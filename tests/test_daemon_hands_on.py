@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from lightkeeper.adapters.docker_file import FileOptions
+from lightkeeper.config.load import Loaded
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.saved import Saved
@@ -132,3 +133,27 @@ KUBECONFIG = {
     "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
     "current-context": "it",
 }
+
+
+async def test_a_reload_tells_each_setting_that_waits_for_a_restart(tmp_path: Path) -> None:
+    """Whoever adds an election would else take two daemons for a pair."""
+
+    def other(text: str, more: str = "") -> Loaded:
+        return loaded(
+            "web: {listen: none}\nlog: {format: json}\n"
+            f"socket: {tmp_path}/{text[:2]}.sock\nstate: {{secret: {text}}}\n{more}"
+            "logins:\n  - name: prod\n    region: eu-central-1\n"
+            f"    outputs: [{{type: docker_config, path: {tmp_path}/config.json}}]\n"
+        )
+
+    async with running(other("none")) as here:
+        await here.said.until("daemon_ready")
+        await here.reload(lambda: other("none"), "config_reloaded")
+        before = here.said.of("restart_needed")
+        elects = "leader_election: {lease: ci/leader}\n"
+        for count in (2, 3):  # it is so for as long as the process lives
+            await here.reload(lambda: other("ci/state", elects), "config_reloaded", count)
+
+    assert before == []
+    keys = [line["key"] for line in here.said.of("restart_needed")]
+    assert keys == ["socket", "state", "leader_election"] * 2

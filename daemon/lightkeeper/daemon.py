@@ -42,6 +42,8 @@ from lightkeeper.telemetry.recorder import FactRecorder
 
 _DRAIN: Final = timedelta(seconds=4)
 """For writes in progress when the daemon stops."""
+_FIXED: Final = ("state_dir", "socket", "state", "leader_election")
+"""What of the configuration stays as it was at the start."""
 _LOAD: Final = timedelta(seconds=20)
 """For reading the configuration anew; it may stand on a network file system."""
 _SWITCH_SECONDS: Final = 0.001
@@ -66,6 +68,7 @@ class Daemon:
         notifier: Notifier,
     ) -> None:
         self.config: Config = loaded.config
+        self._began_with: Final = loaded.config
         self._load = load
         self._edge = edge
         self._journal = journal
@@ -348,8 +351,8 @@ class Daemon:
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
         self._ear.stir()
-        runs_with = {"state_dir": self._edge.store.path, "socket": str(self._control.path)}
-        fixed = [key for key, path in runs_with.items() if str(getattr(self.config, key)) != path]
+        now, then = self.config, self._began_with
+        fixed = [key for key in _FIXED if getattr(now, key) != getattr(then, key)]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
 
     def _rejected(self, problems: Sequence[Problem]) -> None:
