@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -102,14 +103,7 @@ async def test_a_cluster_that_cannot_be_asked_when_logins_begin_is_told_and_trie
 ) -> None:
     """As at a takeover long after the start, when the kubeconfig is another by then."""
     kubeconfig = tmp_path / "kubeconfig"
-    where = f"cluster: {{kubeconfig: {kubeconfig}}}"
-    first = loaded(
-        f"web: {{listen: '127.0.0.1:0'}}\nstate_dir: {tmp_path}/state\n"
-        f"socket: {tmp_path}/control.sock\nlog: {{format: json}}\n"
-        "logins:\n  - name: prod\n    region: eu-central-1\n"
-        f"    outputs: [{{type: kubernetes_secret, namespaces: [ci], {where}}}]\n"
-    )
-    async with running(first) as here:
+    async with running(unreachable(tmp_path, kubeconfig)) as here:
         told = await here.said.until("cluster_not_reached")
         await here.said.until("daemon_ready")
         ready = await ask(int(here.daemon.address.rpartition(":")[2]), "/readyz")
@@ -125,6 +119,33 @@ async def test_a_cluster_that_cannot_be_asked_when_logins_begin_is_told_and_trie
         f"a cluster cannot be asked as it is configured: {told['detail']}"
     )
     assert here.said.of("daemon_surprised") == []
+
+
+def unreachable(folder: Path, kubeconfig: Path) -> Loaded:
+    """A login for a cluster whose kubeconfig is missing."""
+    where = f"cluster: {{kubeconfig: {kubeconfig}}}"
+    return loaded(
+        f"web: {{listen: '127.0.0.1:0'}}\nstate_dir: {folder}/state\n"
+        f"socket: {folder}/control.sock\nlog: {{format: json}}\n"
+        "logins:\n  - name: prod\n    region: eu-central-1\n"
+        f"    outputs: [{{type: kubernetes_secret, namespaces: [ci], {where}}}]\n"
+    )
+
+
+async def test_a_signal_for_renewals_where_no_login_is_kept_is_answered_in_the_log(
+    tmp_path: Path,
+) -> None:
+    async with running(unreachable(tmp_path, tmp_path / "kubeconfig")) as here:
+        await here.said.until("cluster_not_reached")
+        signal.raise_signal(signal.SIGUSR1)
+        line = await here.said.until("renewal_not_begun")
+        reader, writer = await asyncio.open_unix_connection(f"{tmp_path}/control.sock")
+        writer.write(b'{"ask":"renew"}\n')
+        told = json.loads(await reader.readline())
+        writer.close()
+
+    assert line["why"] == told["error"]
+    assert "no login is kept here yet: a cluster cannot be asked" in line["why"]
 
 
 KUBECONFIG = {

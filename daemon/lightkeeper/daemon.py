@@ -296,6 +296,8 @@ class Daemon:
     # What people ask for.
 
     def _renew_all(self) -> None:
+        if aside := self._keeping.part.aside:
+            self._journal.renewal_not_begun(aside)
         self._fleet.request_renewal([state.login for state in self._fleet.states])
 
     def _stop_or_leave(self) -> None:

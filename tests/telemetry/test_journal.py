@@ -193,6 +193,7 @@ def say_everything(journal: Journal) -> None:
     journal.namespaces_listed(at, None)
     journal.places_left("prod", ["/a"])
     journal.state_not_read(Reason.NETWORK, "d", at())
+    journal.renewal_not_begun("w")
     journal.cluster_not_reached("d", at())
     journal.state_unreadable("prod", "d")
     journal.lines_lost(2)

@@ -306,6 +306,11 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "no login is kept until the saved state is read, {reason}: {detail}",
         "The Secret with the saved state cannot be read; no login is kept until it can.",
     ),
+    "renewal_not_begun": OwnEvent(
+        "warning",
+        "nothing is renewed by that signal: {why}",
+        "A signal asked for a renewal of every login where none is kept.",
+    ),
     "cluster_not_reached": OwnEvent(
         "error",
         "a cluster cannot be asked as it is configured: {detail}; mend that, it is tried again",

@@ -139,6 +139,10 @@ class Journal:
             advice = STORE[reason].advice if reason in STORE else ""
             _log("state_not_read", reason=reason, detail=detail, advice=advice)
 
+    def renewal_not_begun(self, why: str) -> None:
+        """To whoever asked by a signal, which has no answer."""
+        _log("renewal_not_begun", why=why)
+
     def cluster_not_reached(self, detail: str, now: Moment) -> str:
         """Said when it begins, and each hour; the sentence of it."""
         event = "cluster_not_reached"
