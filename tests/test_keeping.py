@@ -54,6 +54,8 @@ class Replica:
     saved: AllSaved | Failed
     unread: list[Failed]
     """What was told of a state that could not be read."""
+    ends: list[str]
+    """Who led, each time that what had begun was taken back."""
 
     def give_lease_to(self, holder: str) -> None:
         """Somebody edits the Lease, or another replica held it from the beginning."""
@@ -112,9 +114,15 @@ def replica() -> Replica:
         return ""
 
     unread: list[Failed] = []
-    keeping = Keeping(fleet, load, begin, electing, unread.append)
+    ends: list[str] = []
+
+    def end() -> None:
+        ends.append(electing.leader)
+        ear.stir()
+
+    keeping = Keeping(fleet, load, begin, electing, unread.append, end=end)
     desk = Desk(fleet, ear, edge.clock, view, lambda: keeping.part.aside)
-    here = Replica(edge, ear, fleet, server, cluster, electing, keeping, desk, {}, unread)
+    here = Replica(edge, ear, fleet, server, cluster, electing, keeping, desk, {}, unread, ends)
     return here
 
 
@@ -149,6 +157,17 @@ async def test_a_renewal_that_waits_is_answered_when_the_lease_is_lost(replica: 
 
     (line,) = last
     assert "them leads" in str(line["error"])
+
+
+async def test_what_begins_with_a_term_ends_with_it(replica: Replica) -> None:
+    async with replica.running(), asyncio.timeout(20):
+        await replica.edge.notebook.until(facts.RoundEnded)
+        assert replica.ends == []
+        replica.give_lease_to("them")
+        await replica.ear.until(lambda: bool(replica.ends))
+
+        assert not replica.keeping.is_open
+    assert replica.ends == ["them"]
 
 
 async def test_a_replica_whose_term_has_ended_calls_nobody_the_leader(replica: Replica) -> None:

@@ -81,13 +81,16 @@ class Daemon:
         ear = Ear(FactRecorder(self._metrics))
         self._ear = ear
         electing = edge.electing(self.config, self._elected, partial(self._surprised, "lead"))
-        self._fleet = Fleet(edge.world(self._alarm, ear, electing), {})
+        world = edge.world(self._alarm, ear, electing)
+        self._leads = world.leads
+        self._fleet = Fleet(world, {})
         self._keeping = Keeping(
             self._fleet,
             edge.loader(saved, journal.state_unreadable),
             self._begin,
             electing,
             lambda failed: journal.state_not_read(failed.reason, failed.detail, edge.clock.now()),
+            end=edge.clusters.rest,
         )
         desk = Desk(self._fleet, ear, edge.clock, self._view_of, lambda: self._keeping.part.aside)
         self._control = Control(self.config.socket, desk.answer)
@@ -223,7 +226,7 @@ class Daemon:
                     realms.changed, realms.pruned = self._fleet.survey, self._fleet.cleared
                     realms.unlisted = partial(self._journal.namespaces_listed, self._edge.clock.now)
                     realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
-                    realms.known = self._fleet.known
+                    realms.known, realms.leads = self._fleet.known, self._leads
                     await realms.run()
             self._roam_again.clear()
             await self._roam_again.wait()
@@ -332,7 +335,8 @@ class Daemon:
         return loaded
 
     async def _adopt(self, loaded: Loaded) -> None:
-        logins = self._edge.kept(loaded.config, self._sources, self._fleet.places)
+        served = self._fleet.places
+        logins = self._edge.kept(loaded.config, self._sources, served)
         try:
             async with self._listener.moving(_address(loaded.config)):
                 left = self._fleet.apply(logins) if self._keeping.is_open else {}
@@ -345,11 +349,13 @@ class Daemon:
         self._metrics.reloaded(self._edge.clock.now().wall)
         with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
             self._left |= left
-            self._follow(before, loaded)
+            self._edge.follow(before, self.config)
+            if self._keeping.is_open:
+                self._edge.clusters.serve(self.config, served)
+            self._follow(loaded)
 
-    def _follow(self, before: Config, loaded: Loaded) -> None:
-        """What a reload brings with it, and what is told of it."""
-        self._edge.follow(before, self.config, self._fleet.places)
+    def _follow(self, loaded: Loaded) -> None:
+        """What else a reload brings with it, and what is told of it."""
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
         self._ear.stir()
@@ -368,7 +374,9 @@ class Daemon:
     async def _tell_left(self) -> None:
         served = {one.login: [place.name for place in one.places] for one in self._fleet.states}
         while self._left:
-            login, places = self._left.popitem()
+            login, left = self._left.popitem()
+            prunes = partial(self._edge.clusters.prunes, self.config, login)
+            places = [place for place in left if not prunes(place)]
             seek = partial(self._edge.writers.apart, places, served.get(login, ()))
             apart = await self._edge.workers.run(f"left {login}", seek, _LOAD)
             if said := places if isinstance(apart, Failed) else apart:

@@ -147,10 +147,9 @@ class Edge:
             leads=lambda: electing is None or electing.is_leading,
         )
 
-    def follow(self, before: Config, config: Config, served: Served) -> None:
-        """Serve what this configuration names, in its order, and let go of the rest."""
+    def follow(self, before: Config, config: Config) -> None:
+        """Keep files in the order of this configuration, and let go of the rest."""
         self.rank(config)
-        self.clusters.serve(config, served)
         # A login of another source has another registry, and nothing to keep from others here.
         sources = {source_fingerprint(one) for one in before.logins}
         self.writers.forget_all_but(

@@ -31,9 +31,12 @@ class Keeping:
         begin: Callable[[], str],
         electing: Electing | None,
         unread: Callable[[Failed], object],
+        *,
+        end: Callable[[], None],
     ) -> None:
         """`begin` has the logins kept, or says why they cannot be; it is asked again then.
 
+        `end` takes back what it began, but for the logins: they are closed by then.
         `unread` is told each time that the saved state could not be read.
         """
         self.is_open = False
@@ -44,6 +47,7 @@ class Keeping:
         self._fleet = fleet
         self._load = load
         self._begin = begin
+        self._end = end
         self._unread = unread
 
     @property
@@ -82,6 +86,7 @@ class Keeping:
         finally:
             self.is_open, self._waits = False, ""
             self._fleet.close()
+            self._end()
 
     async def _loaded(self) -> AllSaved:
         """What was saved; whoever begins without it could call more often than may be."""

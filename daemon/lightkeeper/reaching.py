@@ -109,6 +109,19 @@ class Reach:
         except ClusterConfigError as exc:
             raise ConfigErrors([Problem("", 0, "outputs", str(exc))]) from exc
 
+    def rest(self) -> None:
+        """Serve nothing, and watch for nothing."""
+        if self.realms is not None:
+            self.realms.serve(())
+
+    def prunes(self, config: Config, login: LoginName, place: str) -> bool:
+        """Whether what is left of a login in this place is taken out in time by itself."""
+        name = place.partition("/")[2]
+        return not place.startswith("/") and any(
+            one.name == login and output.prune and output.secret == name
+            for one, output in _secrets(config)
+        )
+
     def prune_again(self) -> None:
         """Try again to take out what could not be taken out of where it should not be."""
         if self.realms is not None:

@@ -253,6 +253,30 @@ async def test_of_a_shared_secret_our_entry_goes_and_the_rest_stays() -> None:
     assert (scene.pruned, scene.not_pruned) == ([PLACE.name], [])
 
 
+@pytest.mark.parametrize("call", ["get", "delete"])
+async def test_who_leads_no_more_deletes_nothing(call: str) -> None:
+    """Neither what is due, nor what was read while it led."""
+    scene = a_scene()
+    leads = call == "delete"
+    scene.realms.leads = lambda: leads
+
+    def ends(_: str) -> Fate:
+        nonlocal leads
+        leads = False
+        return FINE
+
+    async with scene.running() as output:
+        await scene.changed()
+        await put(output)
+        scene.cluster.fate = ends
+        await drop(scene)
+
+        assert KEY_OF_ONE in scene.server.secrets
+        assert (scene.pruned, scene.not_pruned) == ([], [])
+        leads = True
+        assert await told(scene, FINE) == ([PLACE.name], [])
+
+
 async def test_what_could_not_be_pruned_is_still_to_be_after_a_reload() -> None:
     scene = a_scene()
     async with scene.running() as output:

@@ -139,7 +139,12 @@ class Replica(Node):
         )
         self.fleet = parts.fleet(world, {})
         self.keeping = parts.keeping(
-            self.fleet, self._load, self._begin, self.electing, lambda _: None
+            self.fleet,
+            self._load,
+            self._begin,
+            self.electing,
+            lambda _: None,
+            end=lambda: self.realms.serve(()),
         )
         self.keeping.replica = self
 

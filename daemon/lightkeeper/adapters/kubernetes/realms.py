@@ -120,6 +120,8 @@ class Realms:
         """Is told which Secret of a login stays where it should not, until it can be pruned."""
         self.known: Callable[[LoginName, str], Collection[Known]] = lambda _, __: ()
         """Says what a login ever had in a place."""
+        self.leads: Callable[[], bool] = lambda: True
+        """Whether it is for us to write; asked before a Secret is deleted."""
         self._clusters = clusters
         self._ranks = ranks
         self._realms: dict[KubernetesCluster, _Realm] = {}
@@ -201,11 +203,14 @@ class Realms:
     async def _prune(self, one: Pruning) -> None:
         """Until it is done, or another configuration is served."""
         async with aclosing(
-            one.run(lambda: one in self._prunings.values(), partial(self.known, one.login))
+            one.run(partial(self._is_for_us, one), partial(self.known, one.login))
         ) as pruned:
             async for place, is_gone in pruned:
                 tell = self.pruned if is_gone else self.not_pruned
                 tell(one.login, place)
+
+    def _is_for_us(self, one: Pruning) -> bool:
+        return one in self._prunings.values() and self.leads()
 
     async def close(self) -> None:
         """Let go of every connection."""
