@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from lightkeeper.cluster import LeaseSeen
 from lightkeeper.core import facts
+from lightkeeper.core.credential import Secret
 from lightkeeper.core.election import ElectionFact, Settings
+from lightkeeper.core.facts import LoginName
 from lightkeeper.core.part import Role
 from lightkeeper.core.reasons import LEASE as LEASE_TABLE
 from lightkeeper.core.reasons import Reason
@@ -231,6 +233,35 @@ async def test_a_lease_of_a_replica_that_is_gone_is_no_sign_of_a_leader(replica:
 
     assert part.leader == ""
     assert "the Lease ci/lightkeeper cannot be read or written, access_denied: " in part.waits
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+async def test_each_term_begins_with_what_is_saved_and_with_nothing_of_the_last_one(
+    replica: Replica, *, is_saved: bool
+) -> None:
+    """Another replica led in between: what was held before it is older, or was ended."""
+    prod = LoginName("prod")
+    async with replica.running(), asyncio.timeout(20):
+        await replica.edge.notebook.until(facts.RoundEnded)
+        (first,) = replica.fleet.states
+        replica.give_lease_to("them")
+        await replica.ear.until(lambda: replica.keeping.part.leader == "them")
+        await turns()
+        assert replica.fleet.states == []
+
+        ours = replica.edge.store.kept[prod]
+        assert ours.credential is not None
+        theirs = replace(ours.credential, password=Secret("simulated-theirs"))
+        replica.saved = {prod: replace(ours, credential=theirs)} if is_saved else {}
+        replica.give_lease_to("")
+        await replica.edge.notebook.until(facts.RoundEnded, 1 if is_saved else 2)
+        await replica.ear.until(lambda: replica.keeping.is_open and bool(replica.fleet.states))
+        (second,) = replica.fleet.states
+
+    assert first.held is not None
+    assert second.held is not None
+    assert (second.held.password == theirs.password) is is_saved
+    assert len(replica.edge.notebook.of(facts.Renewed)) == (1 if is_saved else 2)
 
 
 async def test_a_leader_that_cannot_read_the_state_says_so_while_it_leads(

@@ -301,6 +301,19 @@ async def test_what_kubectl_took_out_is_put_back(edited: dict[str, dict[str, str
     assert scene.auths == {FIRST.registry: auth_of(FIRST)}
 
 
+async def test_another_label_is_put_on_what_holds_the_login() -> None:
+    """Where a reload asks for one, or somebody took it off."""
+    scene = Scene()
+    await put(scene.output(labels={"team": "one"}), a_delivery())
+    output = scene.output(labels={"team": "two"})
+    assert await read(output) == Found(digest=FIRST.digest, settled=False)
+
+    await put(output, a_delivery())
+
+    assert scene.server.secrets["ci", NAME].seen().labels["team"] == "two"
+    assert await read(output) == Found(digest=FIRST.digest, settled=True)
+
+
 async def test_a_secret_that_was_deleted_is_made_anew() -> None:
     scene = Scene()
     output = scene.output()

@@ -19,8 +19,11 @@ from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice, Unlisted
 from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Ranks
-from tests.core.making import LOGIN, NOON
-from tests.fakes.cluster import FakeApiServer, FakeCluster, Identity, Right
+from lightkeeper.ports import Failed, Put
+from tests.core.making import LOGIN, NOON, SECOND_ONE
+from tests.fakes.cluster import UNREACHABLE, FakeApiServer, FakeCluster, Identity, Right
+from tests.fakes.edge import turns
+from tests.filing import a_delivery
 
 NAME = "lightsail-push"
 OUTPUT = OutputName("secrets")
@@ -147,6 +150,44 @@ async def test_it_is_told_why_they_are_not_known_and_when_they_are_again() -> No
         while (again := await told.get()) is not None:
             assert again == why
         assert namespaces_of(output) == []
+
+
+async def test_what_nobody_asks_for_any_more_is_neither_known_nor_failing() -> None:
+    """A reload took the pattern away, and another one brings it back: much has happened since."""
+    scene = Scene(Choice.of(["team-*"], None, []), known=("team-old",))
+    named = replace(scene.served, choice=Choice(names=("ci",)))
+    async with scene.running() as output:
+        await scene.changed()
+        assert namespaces_of(output) == ["team-a"]
+        scene.cluster.fate = lambda _: UNREACHABLE
+        scene.server.end_watches(Failed(reason=Reason.NETWORK, detail="reset"))
+        await turns()
+        why = [scene.realms.why_unlisted]
+
+        scene.realms.serve([named])
+        await turns()
+        why += [scene.realms.why_unlisted]
+
+        scene.realms.serve([scene.served])
+        assert namespaces_of(output) == ["team-old"]
+
+    assert why == [Unlisted(reason=Reason.NETWORK, detail="reset"), None]
+
+
+async def test_of_two_logins_in_one_secret_one_is_refused_once_both_are_served() -> None:
+    scene = Scene(Choice(names=("ci",)))
+    other = replace(scene.served, login=LoginName("other"))
+    scene.realms.serve([scene.served, other])
+    place = Place(output=OUTPUT, name=f"ci/{NAME}")
+
+    first = await scene.realms.output(scene.served).deliver(place, a_delivery())
+    second = await scene.realms.output(other).deliver(
+        place, a_delivery(SECOND_ONE, login=other.login)
+    )
+
+    assert isinstance(first, Put)
+    assert isinstance(second, Failed)
+    assert second.reason is Reason.CONFLICT
 
 
 async def test_who_only_looks_lists_them_once() -> None:
