@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from lightkeeper.config.model import Config, FileOutput
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.credential import Digest, RegistryHost
-from lightkeeper.core.facts import LoginName
+from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import Report
@@ -31,6 +32,7 @@ from lightkeeper.ports import Failed, Recorder
 from lightkeeper.viewing import Unreadable, kept_in, saved_of
 
 if TYPE_CHECKING:
+    from lightkeeper.cluster import Cluster
     from lightkeeper.daemon import Daemon
 
 _IDENTITY: Final = timedelta(seconds=30)
@@ -168,107 +170,120 @@ class Withdrawn(Struct, frozen=True, kw_only=True):
 def withdraw(
     config: Config,
     logins: Collection[str],
-    served: Mapping[str, Collection[str]],
+    served: Mapping[str, Collection[Place]],
     unreadable: Unreadable,
-) -> Iterator[Withdrawn]:
+) -> tuple[Withdrawn, ...]:
     """Take the entries of these logins, or of all that are kept, out of every place.
 
     A login that a running daemon keeps has its places in `served`: it is taken out of others only,
     and is not forgotten. Of the rest all that is kept goes once their entries are out. A file that
     the configuration still names is written in place if it says so.
     """
-    edge = Edge(config)
-    saved = _saved_anywhere(config, edge, unreadable)
-    outputs = (output for login in config.logins for output in login.outputs)
-    options = {
-        str(output.path): file_options(output)
-        for output in outputs
-        if isinstance(output, FileOutput)
-    }
-    for name, kept in saved.items():
-        if logins and name not in logins:
-            continue
-        places: dict[str, set[Known]] = {}
-        for left in kept.all_places():
-            if left.name not in served.get(name, ()):
-                places.setdefault(left.name, set()).update(left.known, kept.known)
-        is_out = True
-        for place in _apart(edge, [*places], served.get(name, ())):
-            known = places[place]
-            hosts, ours = {one.registry for one in known}, {one.digest for one in known}
-            if place.startswith("/"):
-                take_out = partial(edge.writers.withdraw, place, hosts, ours, options.get(place))
-                outcome = in_time(take_out, _PLACE)
-            else:
-                outcome = _withdrawn(config, name, place, hosts, ours)
-            failure = outcome if isinstance(outcome, Failed) else None
-            is_out = is_out and failure is None
-            yield Withdrawn(login=name, place=place, was_there=outcome is True, failure=failure)
-        if is_out and name not in served:
-            failure = _forgotten(config, edge, name)
-            if failure or not places:
-                yield Withdrawn(login=name, place="", was_there=False, failure=failure)
-
-
-def _withdrawn(
-    config: Config,
-    login: LoginName,
-    place: str,
-    hosts: Collection[RegistryHost],
-    ours: Collection[Digest],
-) -> bool | Failed:
-    """Take our entries out of a Secret, of the cluster that is configured for its name."""
     import asyncio  # noqa: PLC0415 - as in `once`
 
-    from lightkeeper.adapters.kubernetes.output import withdraw  # noqa: PLC0415
-
-    async def take_out() -> bool | Failed:
+    async def all_of_it() -> tuple[Withdrawn, ...]:
         edge = Edge(config)
         try:
-            return await withdraw(
-                edge.clusters.cluster_of(config, place), place, login, hosts, ours
+            saved = kept_in(edge, unreadable) if config.state is None else {}
+            loaded = await edge.loader(saved, unreadable)()
+            if isinstance(loaded, Failed):
+                raise FileFailure(loaded.reason, loaded.detail)
+            work = _Withdrawal(config, edge)
+            wanted = {name: kept for name, kept in loaded.items() if not logins or name in logins}
+            return tuple(
+                [
+                    one
+                    for name, kept in wanted.items()
+                    async for one in work.of(name, kept, served.get(name))
+                ]
             )
-        except ConfigErrors as exc:
-            return Failed(reason=Reason.INVALID_INPUT, detail=str(exc.problems[0]))
         finally:
             await edge.close()
 
-    return asyncio.run(take_out())
+    return asyncio.run(all_of_it())
 
 
-def _saved_anywhere(config: Config, edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:
-    """What is kept, in a directory or in a cluster."""
-    if config.state is None:
-        return kept_in(edge, unreadable)
-    import asyncio  # noqa: PLC0415 - as in `once`
+class _Withdrawal:
+    """One pass over what is kept, with one client for each cluster."""
 
-    async def load() -> dict[LoginName, Saved]:
-        there = Edge(config)
+    def __init__(self, config: Config, edge: Edge) -> None:
+        self._config = config
+        self._edge = edge
+        self._options = {
+            str(output.path): file_options(output)
+            for login in config.logins
+            for output in login.outputs
+            if isinstance(output, FileOutput)
+        }
+
+    async def of(
+        self, login: LoginName, kept: Saved, served: Collection[Place] | None
+    ) -> AsyncIterator[Withdrawn]:
+        """What became of one login; of one that is not `served` at all nothing is kept."""
+        files: dict[str, set[Known]] = {}
+        secrets: dict[tuple[Cluster | Failed, str], tuple[Place, set[Known]]] = {}
+        known: set[Known]
+        for left in kept.all_places():
+            if left.place.is_file:
+                known = files.setdefault(left.name, set())
+            else:
+                key = (self._cluster(login, left.place), left.name)
+                _, known = secrets.setdefault(key, (left.place, set()))
+            known.update(left.known, kept.known)
+        for place in served or ():
+            files.pop(place.name, None)
+            if not place.is_file:
+                secrets.pop((self._cluster(login, place), place.name), None)
+        is_out = True
+        paths = [place.name for place in served or () if place.is_file]
+        for path in _apart(self._edge, [*files], paths):
+            hosts, ours = _named(files[path])
+            options = self._options.get(path)
+            take_out = partial(self._edge.writers.withdraw, path, hosts, ours, options)
+            one = _withdrawn(login, path, in_time(take_out, _PLACE))
+            is_out = is_out and one.failure is None
+            yield one
+        names = Counter(name for _, name in secrets)
+        for (cluster, name), (place, known) in secrets.items():
+            outcome = await self._take_out(cluster, name, login, known)
+            told = name if names[name] == 1 else f"{name} of {place.output}"
+            one = _withdrawn(login, told, outcome)
+            is_out = is_out and one.failure is None
+            yield one
+        if is_out and served is None:
+            failure = await self._forgotten(login)
+            if failure or not (files or secrets):
+                yield Withdrawn(login=login, place="", was_there=False, failure=failure)
+
+    def _cluster(self, login: LoginName, place: Place) -> Cluster | Failed:
         try:
-            saved = await there.loader({}, unreadable)()
-        finally:
-            await there.close()
-        if isinstance(saved, Failed):
-            raise FileFailure(saved.reason, saved.detail)
-        return dict(saved)
+            return self._edge.clusters.cluster_of(self._config, login, place)
+        except ConfigErrors as exc:
+            return Failed(reason=Reason.INVALID_INPUT, detail=str(exc.problems[0]))
 
-    return asyncio.run(load())
+    async def _take_out(
+        self, cluster: Cluster | Failed, name: str, login: LoginName, known: Collection[Known]
+    ) -> bool | Failed:
+        from lightkeeper.adapters.kubernetes.output import withdraw  # noqa: PLC0415
+
+        if isinstance(cluster, Failed):
+            return cluster
+        return await withdraw(cluster, name, login, *_named(known))
+
+    async def _forgotten(self, login: LoginName) -> Failed | None:
+        """Keep nothing of a login any more, wherever it is kept."""
+        if self._config.state is None:
+            return self._edge.store.remove(login)
+        return await self._edge.forget(login)
 
 
-def _forgotten(config: Config, edge: Edge, login: LoginName) -> Failed | None:
-    """Keep nothing of a login any more, wherever it is kept."""
-    if config.state is None:
-        return edge.store.remove(login)
-    import asyncio  # noqa: PLC0415 - as in `once`
+def _named(known: Collection[Known]) -> tuple[set[RegistryHost], set[Digest]]:
+    return {one.registry for one in known}, {one.digest for one in known}
 
-    async def forget() -> Failed | None:
-        there = Edge(config)
-        try:
-            return await there.forget(login)
-        finally:
-            await there.close()
 
-    return asyncio.run(forget())
+def _withdrawn(login: LoginName, place: str, outcome: object) -> Withdrawn:
+    failure = outcome if isinstance(outcome, Failed) else None
+    return Withdrawn(login=login, place=place, was_there=outcome is True, failure=failure)
 
 
 async def identities(config: Config) -> dict[str, str | Refusal]:

@@ -61,13 +61,21 @@ class Reach:
             raise ConfigErrors([Problem("", 0, key, str(exc))]) from exc
         return self._own
 
-    def cluster_of(self, config: Config, place: str) -> Cluster:
-        """The cluster that a Secret of this name is configured for, else the one we run in."""
-        name = place.partition("/")[2]
-        secrets = [output for _, output in _secrets(config)]
-        for output in sorted(secrets, key=lambda output: output.secret != name):
-            return self.cluster(output)
-        return self.own("outputs")
+    def cluster_of(self, config: Config, login: LoginName, place: Place) -> Cluster:
+        """The cluster of a Secret of ours: by the output that served it.
+
+        Of an output that is configured no more it is that of another one with this name of Secret,
+        else of any, else the one we run in.
+        """
+
+        def strangeness(one: tuple[Login, KubernetesSecret]) -> tuple[bool, bool]:
+            by, output = one
+            is_other = (by.name, output.name) != (login, place.output)
+            return is_other, output.secret != place.name.partition("/")[2]
+
+        if (nearest := min(_secrets(config), key=strangeness, default=None)) is None:
+            return self.own("outputs")
+        return self.cluster(nearest[1])
 
     def cluster(self, output: KubernetesSecret) -> Cluster:
         """The cluster that an output delivers into, which can be asked."""

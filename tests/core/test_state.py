@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import Cause, Place, RoundEnded, Why
+from lightkeeper.core.facts import Cause, OutputName, Place, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.places import Places
@@ -299,7 +299,7 @@ def test_what_another_login_of_ours_wrote_is_not_foreign(
 
 def test_a_place_that_a_former_process_served_is_known_to_have_had_ours() -> None:
     before = delivered_to(HERE)
-    left = leave([HERE.name], before.known)
+    left = leave([HERE], before.known)
 
     state = replace(before, places={}, left=left).with_places(
         [PlaceState(place=HERE), PlaceState(place=THERE)]
@@ -332,10 +332,10 @@ def test_a_reload_drops_places_and_outputs_that_are_gone() -> None:
 def test_a_place_that_is_served_no_more_is_remembered_with_what_may_be_in_it() -> None:
     left = SERVED.with_places([PlaceState(place=THERE)])
 
-    assert left.left == (LeftPlace(name=HERE.name, known=SERVED.known),)
+    assert left.left == (LeftPlace(output=OUTPUT, name=HERE.name, known=SERVED.known),)
     assert left.with_places([PlaceState(place=NOWHERE)]).left == (
-        LeftPlace(name=HERE.name, known=SERVED.known),
-        LeftPlace(name=THERE.name, known=SERVED.known),
+        LeftPlace(output=OUTPUT, name=HERE.name, known=SERVED.known),
+        LeftPlace(output=THERE.output, name=THERE.name, known=SERVED.known),
     )
 
 
@@ -343,6 +343,34 @@ def test_a_place_that_is_served_again_is_left_no_more() -> None:
     again = SERVED.with_places([]).with_places([PlaceState(place=HERE)])
 
     assert again.left == ()
+
+
+def unread(place: Place) -> PlaceState:
+    return PlaceState(place=place)
+
+
+def test_secrets_of_one_name_in_two_clusters_are_left_apart() -> None:
+    one, other = (Place(output=OutputName(name), name="ci/push") for name in ("one", "other"))
+    elsewhere = Place(output=one.output, name="team/push")
+
+    moved = delivered_to(one, other).with_places(map(unread, (elsewhere, other)))
+    both = delivered_to(one, other).with_places([])
+
+    assert [left.place for left in moved.left] == [one]
+    assert [left.place for left in both.left] == [one, other]
+
+
+def test_a_secret_whose_output_was_called_otherwise_is_not_left() -> None:
+    before, after_it = (Place(output=OutputName(name), name="ci/push") for name in ("a", "b"))
+
+    assert delivered_to(before).with_places([unread(after_it)]).left == ()
+
+
+def test_files_that_two_outputs_exchange_are_not_left() -> None:
+    one, other = (Place(output=OutputName(name), name=f"/{name}") for name in ("a", "b"))
+    changed = [replace(one, output=other.output), replace(other, output=one.output)]
+
+    assert delivered_to(one, other).with_places(map(unread, changed)).left == ()
 
 
 def test_nothing_is_left_where_no_entry_can_be_any_more() -> None:

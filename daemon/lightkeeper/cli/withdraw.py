@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
-from lightkeeper.cli.standing import places
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from lightkeeper.app import Withdrawn
     from lightkeeper.config.environment import Meant
     from lightkeeper.config.model import Config
-    from lightkeeper.core.facts import LoginName
+    from lightkeeper.core.facts import LoginName, Place
 
 
 _STAYS: Final = (
@@ -73,7 +72,7 @@ def _alone(config: Config, *, beside_a_daemon: bool) -> AbstractContextManager[N
     return nullcontext() if beside_a_daemon or is_new else taken(str(config.state_dir))
 
 
-def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str]]) -> int:
+def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[Place]]) -> int:
     from lightkeeper import app
 
     lost: dict[LoginName, str] = {}
@@ -83,7 +82,7 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[str
             lost[login] = detail
 
     # Whoever reads this may go before the work is done.
-    every = tuple(app.withdraw(config, names, served, unreadable))
+    every = app.withdraw(config, names, served, unreadable)
     for login, detail in lost.items():
         file = store.file_of(config, login)
         cannot(
@@ -129,12 +128,19 @@ def _outcome(one: Withdrawn, config: Config) -> str:
     return f"{what}: failed, {one.failure.reason}: {one.failure.detail}\n  {advice}"
 
 
-def _served_by_a_daemon(daemon: Meant) -> dict[str, set[str]] | None:
+def _served_by_a_daemon(daemon: Meant) -> dict[str, set[Place]] | None:
     """The logins that the running daemon keeps, with their places; None if none runs."""
     try:
         document = asking.whole(asking.ask(daemon, {"ask": "status"}))
     except asking.NotRunningError:
         return None
+    from lightkeeper.core.facts import Place
+
     return {
-        login["login"]: {place["place"] for place in places(login)} for login in document["logins"]
+        login["login"]: {
+            Place(output=output["output"], name=place["place"])
+            for output in login["outputs"]
+            for place in output["places"]
+        }
+        for login in document["logins"]
     }

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Secret, registry_host
-from lightkeeper.core.facts import LoginName
+from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.failure import REMINDER, Failure
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.policy import Policy
@@ -118,7 +118,8 @@ class Saved(Struct, frozen=True, kw_only=True):
 
     def all_places(self) -> tuple[LeftPlace, ...]:
         """Every place that may hold an entry of ours, as if all had been left."""
-        return (*self.left, *leave((name for _, name in self.places), self.known))
+        places = (Place(output=OutputName(output), name=name) for output, name in self.places)
+        return (*self.left, *leave(places, self.known))
 
 
 def put_down(state: LoginState, *, fingerprint: str, boot_id: str, now: Moment) -> Saved:

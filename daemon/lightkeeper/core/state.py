@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -51,6 +51,14 @@ class LeftPlace(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     known: tuple[Known, ...]
     """One of these is in it."""
+    output: OutputName = OutputName("")
+    """Which one served it: two clusters may have a Secret of one name. Empty where an older version
+    did not say."""
+
+    @property
+    def place(self) -> Place:
+        """What it was while it was served."""
+        return Place(output=self.output, name=self.name)
 
 
 class OutputCounts(Struct, frozen=True, kw_only=True, gc=False):
@@ -238,8 +246,8 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
             self,
             places=kept,
             left=_without(
-                (*self.left, *leave(map(_name, filter(may_stay, self.places)), self.known)),
-                {place.name for place in kept},
+                (*self.left, *leave(filter(may_stay, self.places), self.known)),
+                kept,
             ),
             edition=self.edition + is_new,
             outputs=MappingProxyType(outputs),
@@ -260,18 +268,27 @@ def failed_attempts(failures: Mapping[Reason, int]) -> int:
     return sum(failures[reason] for reason in failures if reason not in OF_VERIFICATION)
 
 
-def _name(place: Place) -> str:
-    return place.name
-
-
-def leave(names: Iterable[str], known: tuple[Known, ...]) -> tuple[LeftPlace, ...]:
+def leave(places: Iterable[Place], known: tuple[Known, ...]) -> tuple[LeftPlace, ...]:
     """Places that held what is `known`; none if nothing ever was."""
-    return tuple(LeftPlace(name=name, known=known) for name in names) if known else ()
+    if not known:
+        return ()
+    return tuple(LeftPlace(output=one.output, name=one.name, known=known) for one in places)
 
 
-def _without(left: Iterable[LeftPlace], served: Container[str]) -> tuple[LeftPlace, ...]:
-    """Those that are not served; of two with one name the last, of too many the newest."""
-    return tuple({one.name: one for one in left if one.name not in served}.values())[-_LEFT:]
+def _without(left: Iterable[LeftPlace], served: Collection[Place]) -> tuple[LeftPlace, ...]:
+    """Those that are not served; of the same one the last, of too many the newest.
+
+    What another output serves by that name is the same, unless both are there and it is a Secret.
+    """
+    outputs = {place.output for place in served}
+    names = {place.name for place in served}
+
+    def is_served(place: Place) -> bool:
+        if place.is_file or place.output not in outputs:
+            return place.name in names
+        return place in served
+
+    return tuple({one.place: one for one in left if not is_served(one.place)}.values())[-_LEFT:]
 
 
 def remember(known: tuple[Known, ...], credential: Credential) -> tuple[Known, ...]:

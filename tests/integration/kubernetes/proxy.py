@@ -67,6 +67,8 @@ class Proxy:
     def __init__(self, api: ApiServer) -> None:
         self.asked: list[str] = []
         """The line of each request that came."""
+        self.connections = 0
+        """Made so far."""
         self.is_deaf = threading.Event()
         """While it is set, nothing of a watch passes, not even its end."""
         self.over = threading.Event()
@@ -139,6 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - as the library asks for them
 
     def handle(self) -> None:
+        self.proxy().connections += 1
         with suppress(OSError):
             super().handle()
 

@@ -1,0 +1,65 @@
+"""Entries are taken out of Secrets, of every cluster that was delivered into."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.kubernetes.cluster import NAME, Cluster, login
+from tests.integration.kubernetes.proxy import proxying
+from tests.integration.process import command
+
+pytestmark = pytest.mark.timeout(180)  # the first of them starts the API server
+
+
+def test_secrets_of_one_name_in_two_clusters_are_two_places(cluster: Cluster) -> None:
+    """One of them cannot be reached: it is told, and nothing is forgotten until it is done too."""
+    namespace, folder = cluster.api.namespace(), cluster.folder
+    ours, gone = cluster.api.kubeconfig, cluster.kubeconfig("https://127.0.0.1:1")
+
+    def configured(other: object) -> str:
+        outputs = "".join(
+            f"      - {{type: kubernetes_secret, name: {name}, namespaces: [{namespace}],"
+            f" cluster: {{kubeconfig: {file}}}}}\n"
+            for name, file in (("one", ours), ("other", other))
+        )
+        more = f"state_dir: {folder}/state\nsocket: {folder}/control.sock\n"
+        return str(cluster.configure("host", login(outputs, more)))
+
+    def run(word: str, config: str) -> tuple[int, str]:
+        done = command(folder, cluster.environment(ours), word, "--config", config)
+        return done.returncode, done.stdout
+
+    config = configured(gone)
+    assert run("once", config)[0] == 1
+    assert cluster.holds(namespace)
+
+    status, said = run("withdraw", config)
+    assert status == 1
+    assert f"prod: {namespace}/{NAME} of one: taken out\n" in said
+    assert f"prod: {namespace}/{NAME} of other: failed, network: " in said
+    assert not cluster.holds(namespace)
+
+    gone.write_text(ours.read_text())
+    status, said = run("withdraw", config)
+    assert status == 0
+    assert f"prod: {namespace}/{NAME} of other: was not there\n" in said
+
+
+def test_all_secrets_of_a_cluster_are_asked_for_by_one_client(cluster: Cluster) -> None:
+    """Each with a connection and a budget of its own would be more than `qps` lets through."""
+    names = [cluster.api.namespace() for _ in range(4)]
+    output = f"      - {{type: kubernetes_secret, namespaces: [{', '.join(names)}]}}\n"
+    folder = cluster.folder
+    more = f"state: {{secret: {cluster.home}/state}}\nsocket: {folder}/control.sock\n"
+    file = cluster.configure("host", login(output, more))
+    cluster.apply_rights(file)
+    with proxying(cluster.api) as proxy:
+        environment = cluster.environment(cluster.kubeconfig(proxy.url))
+        done = command(folder, environment, "once", "--config", str(file))
+        assert done.returncode == 0, done.stdout
+        before = proxy.connections
+
+        done = command(folder, environment, "withdraw", "--config", str(file))
+
+        assert done.stdout.count("taken out") == len(names)
+        assert proxy.connections - before == 2  # one of them for the state
