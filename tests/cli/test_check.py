@@ -15,6 +15,7 @@ import yaml
 from lightkeeper.adapters.state_dir import taken
 from lightkeeper.cli.main import DONE, FAILED, main
 from lightkeeper.config.environment import SYSTEM_STATE
+from lightkeeper.config.rbac import USER
 from lightkeeper.core.reasons import DELIVERY, STORE, Reason
 from tests.cli.test_closed import as_nobody, open_folder
 from tests.integration.process import clean_environment, command, simulator
@@ -201,3 +202,30 @@ def test_what_its_clusters_have_to_grant_is_printed_as_it_is_applied(
     role, binding = yaml.safe_load_all(capsys.readouterr().out)
     assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "ci")
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
+def test_what_other_clusters_have_to_grant_is_told_apart_with_whom_it_is_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "logins:\n  - region: eu-central-1\n    outputs:\n"
+        "      - {type: kubernetes_secret, namespaces: [ci]}\n"
+        "      - type: kubernetes_secret\n        name: there\n        namespaces: [ci]\n"
+        "        cluster: {kubeconfig: '/a b', context: y}\n"
+    )
+
+    assert main(["check", "--rbac", "--config", str(file)]) == DONE
+
+    printed = capsys.readouterr().out
+    comments = [line for line in printed.splitlines() if line.startswith("#")]
+    kubectl = "kubectl --kubeconfig '/a b' --context y"
+    assert comments == [
+        "# For the cluster that Lightkeeper runs in: kubectl apply -f -",
+        "# Bound to the ServiceAccount lightkeeper/lightkeeper, or to whom you put in its place.",
+        f"# For another cluster, as whoever may grant it there: {kubectl} apply -f -",
+        f"# Bound to the user of that kubeconfig; in place of {USER} put the name that",
+        f"# it has there: {kubectl} auth whoami",
+    ]
+    own, other = (one["subjects"][0] for one in [*yaml.safe_load_all(printed)][1::2])
+    assert (own["kind"], other["kind"]) == ("ServiceAccount", "User")

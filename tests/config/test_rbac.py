@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from lightkeeper.config.rbac import needed
+import json
+
+import pytest
+
+from lightkeeper.config.rbac import USER, Object, needed
 from tests.config.loading import loaded
 
+OUTPUT = "      - {type: kubernetes_secret"
 LOGIN = "logins:\n  - region: eu-central-1\n    outputs:\n"
 
 
@@ -15,9 +20,15 @@ def rules(text: str) -> dict[tuple[str, str], list[tuple[str, tuple[str, ...], t
             (rule["resources"][0], tuple(rule.get("resourceNames", ())), tuple(rule["verbs"]))
             for rule in one["rules"]
         ]
-        for one in needed(loaded(text).config)
+        for one in objects(text)
         if "rules" in one
     }
+
+
+def objects(text: str) -> list[Object]:
+    """Of the one cluster that something is needed of."""
+    (grant,) = needed(loaded(text).config)
+    return [*grant.objects]
 
 
 def test_files_need_nothing() -> None:
@@ -53,5 +64,42 @@ def test_replicas_need_their_state_and_their_lease() -> None:
         ("leases", (), ("create",)),
         ("leases", ("lease",), ("get", "update")),
     ]
-    bindings = [one for one in needed(loaded(text).config) if one["kind"] == "RoleBinding"]
+    bindings = [one for one in objects(text) if one["kind"] == "RoleBinding"]
     assert {one["subjects"][0]["namespace"] for one in bindings} == {"lk"}
+
+
+def test_each_cluster_grants_what_is_asked_of_it_and_to_who_asks_there() -> None:
+    text = (
+        f"{LOGIN}"
+        f"{OUTPUT}, namespaces: [a], cluster: {{context: x}}}}\n"
+        f"{OUTPUT}, name: y, namespaces: [b], cluster: {{kubeconfig: /k, context: y}}}}\n"
+        f"{OUTPUT}, namespaces: [c], cluster: {{context: x}}, secret: other}}\n"
+        "state: {secret: lk/state}\n"
+    )
+
+    x, y, own = needed(loaded(text).config)
+
+    assert [str(one.kubeconfig) for one in (x, y, own)] == ["None", "/k", "None"]
+    assert [one.context for one in (x, y, own)] == ["x", "y", None]
+    assert [one.is_own for one in (x, y, own)] == [False, False, True]
+    for grant, namespaces in ((x, ["a", "c"]), (y, ["b"]), (own, ["lk"])):
+        assert [one["metadata"]["namespace"] for one in grant.objects[::2]] == namespaces
+        assert all(one["subjects"] == [grant.subject] for one in grant.objects[1::2])
+    assert x.subject == y.subject
+    assert (x.subject["kind"], x.subject["name"]) == ("User", USER)
+    assert own.subject == {"kind": "ServiceAccount", "name": "lightkeeper", "namespace": "lk"}
+
+
+@pytest.mark.parametrize("pruned", ["team-*", "ci-*"])
+def test_a_secret_that_one_of_two_outputs_prunes_is_named_by_one_rule(pruned: str) -> None:
+    text = LOGIN
+    for one in ("team-*", "ci-*"):
+        prune = json.dumps(one == pruned)
+        text += f'{OUTPUT}, name: of-{one[:-2]}, namespaces: ["{one}"], prune: {prune}}}\n'
+
+    assert rules(text) == {
+        ("ClusterRole", ""): [
+            ("secrets", ("lightsail-push",), ("get", "create", "patch", "delete")),
+            ("namespaces", (), ("list", "watch")),
+        ]
+    }

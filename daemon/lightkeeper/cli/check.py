@@ -8,6 +8,7 @@ is found that a write would fail of.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lightkeeper.config.model import Config
+    from lightkeeper.config.rbac import Grant
 
 Document = dict[str, Any]
 
@@ -93,9 +95,27 @@ def _grants(config: Config) -> int:
 
     from lightkeeper.config.rbac import needed
 
-    if objects := needed(config):
-        sys.stdout.write(yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True))
+    for grant in needed(config):
+        for line in _to_whom(grant):
+            sys.stdout.write(f"# {' '.join(line.splitlines())}\n")
+        sys.stdout.write(yaml.safe_dump_all(grant.objects, sort_keys=False, explicit_start=True))
     return DONE
+
+
+def _to_whom(grant: Grant) -> Iterator[str]:
+    """Where it is applied, and whom it binds."""
+    subject = grant.subject
+    if grant.is_own:
+        yield "For the cluster that Lightkeeper runs in: kubectl apply -f -"
+        account = f"{subject['namespace']}/{subject['name']}"
+        yield f"Bound to the ServiceAccount {account}, or to whom you put in its place."
+        return
+    asked = {"--kubeconfig": grant.kubeconfig, "--context": grant.context}
+    said = [word for flag, value in asked.items() if value for word in (flag, str(value))]
+    kubectl = shlex.join(["kubectl", *said])
+    yield f"For another cluster, as whoever may grant it there: {kubectl} apply -f -"
+    yield f"Bound to the user of that kubeconfig; in place of {subject['name']} put the name that"
+    yield f"it has there: {kubectl} auth whoami"
 
 
 def _obstacles(shown: Iterable[Document], config: Config) -> dict[str, Document]:
