@@ -89,6 +89,21 @@ def test_withdraw_where_nothing_was_delivered_is_no_failure(
     assert "so nothing is to be taken out" in capsys.readouterr().out
 
 
+def test_withdraw_where_nothing_is_kept_anywhere_names_no_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "stateless.yaml"
+    socket = tmp_path / "control.sock"
+    file.write_text(
+        f"state: {{secret: none}}\nsocket: {socket}\nlogins: [{{region: a, outputs:"
+        f" [{{type: docker_config, path: {tmp_path}/config.json}}]}}]\n"
+    )
+
+    assert main(["withdraw", "--config", str(file)]) == DONE
+    said = "nothing is kept in a state kept nowhere, so nothing is to be taken out\n"
+    assert capsys.readouterr().out == said
+
+
 def test_withdraw_of_a_login_that_was_never_kept_says_so(
     settings: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,11 @@ def test_a_person_at_the_standby_is_told_whom_to_ask(pair: tuple[Daemon, Daemon]
         assert said.count("\n") == 1
         assert f"this replica is the standby and keeps no login: {name} leads" in said
 
+    status, out, said = asked(standby, "withdraw", "--config", f"{standby.folder.parent}/pair.yaml")
+    assert (status, out) == (1, "")
+    assert f"{name} leads" in said
+    assert said.endswith("ask that one; or stop all replicas first\n")
+
     assert json.loads(standby.get("/readyz")[1]) == {
         "ready": True,
         "role": "standby",

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         cannot("once", str(exc))
         return FAILED
     except FileFailure as exc:
-        cannot("once", f"the state directory cannot be used: {store.said(exc)}")
+        cannot("once", store.unusable(loaded.config, exc))
         return FAILED
     status = _told(document)
     if not (missing := _named(_unserved(document, loaded.config))):

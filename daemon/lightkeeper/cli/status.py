@@ -63,7 +63,7 @@ def _document(args: argparse.Namespace) -> tuple[Document | None, str]:
     except asking.NotRunningError as exc:
         missing = exc.what
     config = settings.loader(args)().config
-    said = f"{missing}; this is what {config.state_dir} holds"
+    said = f"{missing}; this is what {store.where(config)} holds"
     return store.document(args, "status", config), said
 
 

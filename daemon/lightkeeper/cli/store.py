@@ -40,12 +40,28 @@ def document(args: argparse.Namespace, command: str, config: Config) -> dict[str
     try:
         return as_document(viewing.stored(config, unreadable(command, config)))
     except FileFailure as exc:
-        cannot(command, f"the state directory cannot be read: {said(exc)}")
+        cannot(command, f"{_named(config)} cannot be read: {said(exc)}")
         return None
 
 
+def where(config: Config) -> str:
+    """Where state is kept, within a sentence."""
+    if config.state is None:
+        return str(config.state_dir)
+    return f"the Secret {config.state.secret}" if config.state.secret else "a state kept nowhere"
+
+
+def unusable(config: Config, failure: FileFailure) -> str:
+    """That what is kept cannot be used, why, and what to do."""
+    return f"{_named(config)} cannot be used: {said(failure)}"
+
+
+def _named(config: Config) -> str:
+    return "the state directory" if config.state is None else where(config)
+
+
 def said(failure: FileFailure | Failed) -> str:
-    """What keeps the state directory from being used, and what to do."""
+    """What keeps the state from being used, and what to do."""
     from lightkeeper.core.reasons import STORE
 
     return f"{failure.detail}\n  {STORE[failure.reason].advice}"
@@ -70,7 +86,8 @@ def unreadable(command: str, config: Config) -> Callable[[LoginName, str], None]
 
 def file_of(config: Config, login: str) -> str:
     """Where the state of a login is saved."""
-    return f"{config.state_dir}/{login}.json"
+    file = f"{login}.json"
+    return f"{config.state_dir}/{file}" if config.state is None else f"{file} in {where(config)}"
 
 
 def owned(config: Config, owner: StateDirTakenError) -> str:

@@ -50,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         served = _served_by_a_daemon(settings.configured(args))
     except asking.UnansweredError as exc:
-        cannot("withdraw", f"a daemon runs here and cannot be asked: {exc}; or stop it first")
+        # Whichever replica leads would put each entry back, though this one were stopped.
+        first = "all replicas" if config.leader_election else "it"
+        cannot("withdraw", f"a daemon runs here and cannot be asked: {exc}; or stop {first} first")
         return FAILED
     if store.is_for_its_user(args, "withdraw", config):
         return FAILED
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     except StateDirTakenError as exc:
         cannot("withdraw", store.owned(config, exc))
     except FileFailure as exc:
-        cannot("withdraw", f"the state directory cannot be used: {store.said(exc)}")
+        cannot("withdraw", store.unusable(config, exc))
     return FAILED
 
 
@@ -108,11 +110,12 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[Pla
     if unknown:
         cannot(
             "withdraw",
-            f"nothing is kept of {', '.join(unknown)} in {config.state_dir}: its entries were"
+            f"nothing is kept of {', '.join(unknown)} in {store.where(config)}: its entries were"
             " taken out before, or it never had any here",
         )
     elif not done | lost.keys() and not held_back:
-        sys.stdout.write(f"nothing is kept in {config.state_dir}, so nothing is to be taken out\n")
+        kept = store.where(config)
+        sys.stdout.write(f"nothing is kept in {kept}, so nothing is to be taken out\n")
     return FAILED if held_back or unknown or lost else status
 
 
@@ -123,7 +126,7 @@ def _outcome(one: Withdrawn, config: Config) -> str:
         if not one.place:
             return "nothing was ever delivered; it is forgotten"
         return f"{one.place}: taken out" if one.was_there else f"{one.place}: was not there"
-    what = one.place or f"what is kept of it stays in {config.state_dir}, with its password"
+    what = one.place or f"what is kept of it stays in {store.where(config)}, with its password"
     advice = (DELIVERY if one.place else STORE)[one.failure.reason].advice
     return f"{what}: failed, {one.failure.reason}: {one.failure.detail}\n  {advice}"
 

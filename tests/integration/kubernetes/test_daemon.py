@@ -91,6 +91,10 @@ def test_commands_do_without_a_daemon_what_it_would(cluster: Cluster, *, is_shar
         kept = cluster.secret(cluster.home, "state")
         assert kept is not None
         assert not kept.get("data")
+        kept_in = f"the Secret {cluster.home}/state"
+    else:
+        kept_in = f"{folder}/s"
+    assert run("withdraw") == (0, f"nothing is kept in {kept_in}, so nothing is to be taken out\n")
 
 
 def test_a_cluster_that_cannot_be_asked_is_told_in_a_sentence(cluster: Cluster) -> None:
