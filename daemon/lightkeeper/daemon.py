@@ -205,7 +205,7 @@ class Daemon:
             if step is not None:
                 self._ear.record(step, news=True)
             self._fleet.forget_again()
-            self._edge.clusters.prune_again()
+            self._edge.clusters.beat()
         self._beaten.set()
         self._hear_again.set()
         self._roam_again.set()
@@ -352,6 +352,8 @@ class Daemon:
             self._edge.follow(before, self.config)
             if self._keeping.is_open:
                 self._edge.clusters.serve(self.config, served)
+            else:
+                self._edge.clusters.rest()
             self._follow(loaded)
 
     def _follow(self, loaded: Loaded) -> None:

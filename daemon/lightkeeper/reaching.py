@@ -130,10 +130,10 @@ class Reach:
             for one, output in _secrets(config)
         )
 
-    def prune_again(self) -> None:
-        """Try again to take out what could not be taken out of where it should not be."""
+    def beat(self) -> None:
+        """Do again what could not be done when it was due."""
         if self.realms is not None:
-            self.realms.prune_again()
+            self.realms.beat()
 
     async def close(self) -> None:
         """Let go of every connection."""

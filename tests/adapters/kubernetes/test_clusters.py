@@ -54,7 +54,8 @@ async def test_a_kubeconfig_that_changed_is_another_client(file: Path) -> None:
     after = clusters.reach(where)
 
     assert after is not before
-    await clusters.keep([after])
+    assert clusters.keep([after]) == [before]
+    await before.close()
     assert clusters.reach(where) is after
     await clusters.close()
 

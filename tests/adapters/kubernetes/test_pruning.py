@@ -55,7 +55,7 @@ async def drop(scene: Scene) -> None:
 async def told(scene: Scene, deleting: Fate) -> tuple[list[str], list[str]]:
     """What is told after one more try, which the API server answers in this way."""
     scene.cluster.fate = lambda call: deleting if call.startswith("delete") else FINE
-    scene.realms.prune_again()
+    scene.realms.beat()
     await turns()
     return scene.pruned, scene.not_pruned
 

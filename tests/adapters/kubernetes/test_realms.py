@@ -6,20 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from lightkeeper.adapters.clock import SystemClock
+from lightkeeper.adapters.kubernetes.clusters import Clusters
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret
 from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
-from lightkeeper.cluster import ClusterConfig
+from lightkeeper.cluster import ClusterConfig, SecretSeen
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice, Unlisted
 from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Ranks
 from lightkeeper.ports import Failed, Put
+from tests.adapters.kubernetes.api import SECRET, TOKEN, Reply, saying, serving
+from tests.adapters.kubernetes.test_clusters import CHANCE, write
 from tests.core.making import LOGIN, NOON, SECOND_ONE
 from tests.fakes.cluster import UNREACHABLE, FakeApiServer, FakeCluster, Identity, Right
 from tests.fakes.edge import turns
@@ -81,6 +86,9 @@ class Scene:
 
     def reach(self, _: ClusterConfig) -> Reached:
         return self.cluster
+
+    def keep(self, _: object) -> None:
+        """There is no other."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[KubernetesSecret]:
@@ -319,3 +327,63 @@ async def test_namespaces_that_come_one_upon_the_other_are_told_of_together() ->
             await whole.wait()
 
     assert len(told) < 50
+
+
+async def test_a_kubeconfig_that_changed_leaves_no_client_behind(tmp_path: Path) -> None:
+    """Its client is closed once nobody can be writing by it."""
+    file = tmp_path / "kubeconfig"
+    where = ClusterConfig(kubeconfig=str(file))
+    served = replace(Scene(Choice(names=("ci",))).served, where=where)
+    async with serving(saying(Reply(body=SECRET))) as api, asyncio.TaskGroup() as tasks:
+        write(file, TOKEN, api.url)
+        clusters = Clusters({}, SystemClock(), CHANCE)
+        realms = Realms(clusters, Ranks())
+        task = tasks.create_task(realms.run(), name="realms")
+        output = realms.output(served)
+        realms.serve([served])
+        before = realms.cluster(where)
+        write(file, "fake-token-that-is-newer", api.url)
+        newer = realms.output(served)
+        realms.serve([served])
+        after = realms.cluster(where)
+        assert clusters._known == [after] != [before]  # noqa: SLF001 - what is kept is the point
+
+        realms.beat()
+        await turns()
+        assert isinstance(await before.read_secret("ci", NAME), SecretSeen)
+        del output
+        realms.beat()
+        await turns()
+        with pytest.raises(RuntimeError, match="closed"):
+            await before.read_secret("ci", NAME)
+        assert isinstance(await after.read_secret("ci", NAME), SecretSeen)
+
+        del newer
+        realms.serve([])
+        await turns()
+        with pytest.raises(RuntimeError, match="closed"):
+            await after.read_secret("ci", NAME)
+        assert clusters._known == []  # noqa: SLF001
+        task.cancel()
+        await realms.close()
+
+
+async def test_who_had_which_secret_is_forgotten_with_its_namespace() -> None:
+    scene = Scene(Choice.of([], "ci=true", []), is_shared=True)
+    scene.server.label_namespace("team-a", {"ci": "true"})
+    second = replace(scene.served, login=LoginName("second"))
+    async with scene.running() as output:
+        scene.realms.serve([scene.served, second])
+        await scene.changed()
+        place = Place(output=OUTPUT, name=f"team-a/{NAME}")
+        assert isinstance(await output.deliver(place, a_delivery()), Put)
+        writers = output._writers  # noqa: SLF001 - what is kept is the point
+        scene.server.namespace("team-b")
+        scene.server.label_namespace("team-b", {"ci": "true"})
+        await scene.changed()
+        assert writers.has_owners
+
+        scene.server.label_namespace("team-a", {"ci": None})
+        await scene.changed()
+        await turns()
+        assert not writers.has_owners

@@ -186,6 +186,9 @@ class Replica(Node):
         """The one cluster that there is."""
         return self.cluster
 
+    def keep(self, _: object) -> None:
+        """There is no other."""
+
     async def _load(self) -> Mapping[LoginName, Saved] | Failed:
         self.asked_at = self.town.now
         found = await self.store.load()

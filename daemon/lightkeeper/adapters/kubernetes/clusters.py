@@ -61,13 +61,13 @@ class Clusters:
         self._known.append(cluster)
         return cluster
 
-    async def keep(self, used: Collection[KubernetesCluster]) -> None:
-        """Let go of all the others."""
+    def keep(self, used: Collection[KubernetesCluster]) -> list[KubernetesCluster]:
+        """Know none of the others any more; whoever was given one closes it."""
         unused = [one for one in self._known if one not in used]
         self._known = [one for one in self._known if one in used]
-        for cluster in unused:
-            await cluster.close()
+        return unused
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self.keep(())
+        for cluster in self.keep(()):
+            await cluster.close()

@@ -45,6 +45,17 @@ class SecretWriters:
         self._served = Counter(names)
         self._owners.clear()
 
+    @property
+    def has_owners(self) -> bool:
+        """Whether it is known of any Secret which login keeps it from others."""
+        return bool(self._owners)
+
+    def forget_all_but(self, namespaces: Collection[str]) -> None:
+        """Know of no owners where nothing is served any more."""
+        for place in tuple(self._owners):
+            if place.partition("/")[0] not in namespaces:
+                del self._owners[place]
+
     @asynccontextmanager
     async def writing(self, place: str) -> AsyncIterator[None]:
         """Have the Secret to ourselves."""

@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from msgspec import Struct
 
@@ -50,6 +52,12 @@ class _Realm(Struct):
         self.namespaces.want([one.choice for one in outputs])
         self.writers.serve(one.options.name for one in outputs)
         self.cluster.limit(self._qps())
+
+    def tidy(self) -> None:
+        """Forget who had which Secret where none is served any more."""
+        if self.writers.has_owners:
+            served = (self.namespaces.served(one.choice, one.known) for one in self.outputs)
+            self.writers.forget_all_but({*chain.from_iterable(served)})
 
     def _qps(self) -> int | None:
         """The lowest that an output asks for: who set a limit means the API server."""
@@ -125,6 +133,9 @@ class Realms:
         self._clusters = clusters
         self._ranks = ranks
         self._realms: dict[KubernetesCluster, _Realm] = {}
+        self._retired: list[tuple[ref[SecretWriters], KubernetesCluster]] = []
+        """Those that nothing is served in any more, to be closed once no output is left that writes
+        there: a reload waits for no delivery."""
         self._prunings: dict[tuple[LoginName, OutputName], Pruning] = {}
         self._tend = asyncio.Event()
         self._pause = pause.total_seconds()
@@ -173,6 +184,8 @@ class Realms:
                 self._prunings[one.login, one.name] = _pruning(one, realm, former)
         for realm in self._realms.values():
             realm.serve(by_realm[id(realm)])
+        self._retire([one for one, realm in self._realms.items() if not realm.outputs])
+        self._tend.set()
         self._tell()  # how often each place is read hangs on how many there are in all
 
     async def list(self) -> None:
@@ -181,21 +194,44 @@ class Realms:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        watched: set[object] = set()
+        watches: dict[Namespaces, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for cluster, realm in tuple(self._realms.items()):
-                    if cluster not in watched:
-                        watched.add(cluster)
-                        tasks.create_task(realm.namespaces.run(), name="namespaces")
-                for one in self._prunings.values():
-                    if one.is_due:
-                        tasks.create_task(self._prune(one), name="prune")
+                self._watch(tasks, watches)
+                self._begin_pruning(tasks)
+                await self._close_retired()
                 await self._tend.wait()
                 self._tend.clear()
 
-    def prune_again(self) -> None:
-        """Try again what could not be pruned."""
+    def _watch(
+        self, tasks: asyncio.TaskGroup, watches: dict[Namespaces, asyncio.Task[None]]
+    ) -> None:
+        wanted = {realm.namespaces for realm in self._realms.values()}
+        for namespaces in watches.keys() - wanted:
+            watches.pop(namespaces).cancel()
+        for namespaces in wanted - watches.keys():
+            watches[namespaces] = tasks.create_task(namespaces.run(), name="namespaces")
+
+    def _begin_pruning(self, tasks: asyncio.TaskGroup) -> None:
+        for one in self._prunings.values():
+            if one.is_due:
+                tasks.create_task(self._prune(one), name="prune")
+
+    def _retire(self, clusters: Iterable[KubernetesCluster]) -> None:
+        """Reach these no more: their configuration is another by now, or nothing asks for them."""
+        for cluster in clusters:
+            realm = self._realms.pop(cluster)
+            self._retired.append((ref(realm.writers), cluster))
+        self._clusters.keep(self._realms.keys())
+
+    async def _close_retired(self) -> None:
+        idle = [cluster for writers, cluster in self._retired if writers() is None]
+        self._retired = [one for one in self._retired if one[1] not in idle]
+        for cluster in idle:
+            await cluster.close()
+
+    def beat(self) -> None:
+        """Try again what could not be pruned, and close what is idle by now."""
         for one in self._prunings.values():
             one.retry()
         self._tend.set()
@@ -216,6 +252,8 @@ class Realms:
         """Let go of every connection."""
         if self._later is not None:
             self._later.cancel()
+        for _, cluster in self._retired:
+            await cluster.close()
         await self._clusters.close()
 
     def _tell(self) -> None:
@@ -230,6 +268,8 @@ class Realms:
         self._later = None
         self._next = asyncio.get_running_loop().time() + self._pause
         self.changed()
+        for realm in self._realms.values():
+            realm.tidy()
         # Once who delivers has heard: what it has left is told to be gone from there.
         for one in self._prunings.values():
             one.look()
