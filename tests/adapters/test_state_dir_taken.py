@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import resource
@@ -54,6 +55,18 @@ def test_one_run_says_that_it_ends_soon(tmp_path: Path) -> None:
     with taken(str(tmp_path)), pytest.raises(StateDirTakenError) as told, taken(str(tmp_path)):
         pass
     assert not told.value.ends_soon
+
+
+def test_who_looks_while_the_holder_writes_its_name_finds_it_whole(tmp_path: Path) -> None:
+    """It is written over the former one's, of which the end may still be there."""
+    with (tmp_path / "lock").open("w") as lock:
+        lock.write("77 once\n9 once\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StateDirTakenError, match=r"^77$") as told, taken(str(tmp_path)):
+            pass
+
+    assert told.value.ends_soon
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")

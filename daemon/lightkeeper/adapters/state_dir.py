@@ -177,10 +177,10 @@ def taken(path: str, *, ends_soon: bool = False) -> Iterator[None]:
             _hold(lock)
             if not is_ours:
                 raise _not_roots(path)
-        holder = f"{os.getpid()} {_ONCE}\n" if ends_soon else f"{os.getpid()}\n"
+        holder = (f"{os.getpid()} {_ONCE}\n" if ends_soon else f"{os.getpid()}\n").encode()
         with suppress(OSError):  # a full disk: it is held all the same
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, holder.encode(), 0)
+            os.pwrite(lock, holder, 0)  # over the former one's: whoever looks finds a whole line
+            os.ftruncate(lock, len(holder))
         yield
     finally:
         os.close(lock)
@@ -229,5 +229,5 @@ def _hold(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
-        raise StateDirTakenError(holder) from exc
+        holder = os.pread(lock, 32, 0).decode(errors="replace").partition("\n")[0]
+        raise StateDirTakenError(holder.strip()) from exc
