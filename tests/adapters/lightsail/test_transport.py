@@ -14,6 +14,7 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.simulator import Settings, Simulator, simulate
 from lightkeeper.simulator.tls import find_certificate
 from tests.adapters.lightsail.asking import (
+    AMPLE,
     BRIEF,
     CUT,
     SECRET,
@@ -263,7 +264,7 @@ async def test_a_cut_answer_is_never_half_believed(simulator: Simulator, shared:
 
     for reply in replies:
         async with serving(saying(reply)) as address:
-            outcome = await issuer_at(f"http://{address}", shared).issue(BRIEF)
+            outcome = await issuer_at(f"http://{address}", shared).issue(AMPLE)
         refusal = believe(outcome, None) if isinstance(outcome, Answer) else outcome
         assert isinstance(refusal, Refusal), reply
         assert refusal.reason in {Reason.NETWORK, Reason.INVALID_RESPONSE}, reply
