@@ -42,10 +42,11 @@ class World:
         *,
         known: tuple[str, ...] = (),
         prune: bool = False,
+        merge: bool = False,
         if_foreign: str = "report",
     ) -> Tried:
         name = f"kubernetes_secret:{NAME}"
-        said = model.KubernetesSecret(name=name, namespaces=self.names, prune=prune)
+        said = model.KubernetesSecret(name=name, namespaces=self.names, prune=prune, merge=merge)
         output = KubernetesSecret(
             LOGIN,
             OutputName(name),
@@ -103,6 +104,7 @@ async def test_pruning_needs_a_right_of_its_own() -> None:
     assert (place, failed.reason) == (f"ci/{NAME}", Reason.ACCESS_DENIED)
     may = Right(verbs=("delete",), resource="secrets", names=(NAME,))
     assert (await World("ci", rights=(*RIGHTS, may)).tried(a_state(), prune=True)).failures == ()
+    assert (await World("ci").tried(a_state(), prune=True, merge=True)).failures == ()
 
 
 @pytest.mark.parametrize(("if_foreign", "is_well"), [("report", False), ("replace", True)])

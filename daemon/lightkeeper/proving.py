@@ -118,7 +118,7 @@ async def tried(
         if delivery.if_foreign is IfForeign.ASK:  # the registry would be asked before
             delivery = replace(delivery, if_foreign=IfForeign.REPLACE)
         failed = await output.prove(place, delivery)
-        if failed is None and said.prune:
+        if failed is None and said.deletes:
             failed = await _denied(cluster, ["delete"], "secrets", *_split(place))
         return None if failed is None else (place.name, failed)
 

@@ -42,6 +42,14 @@ def test_named_namespaces_need_a_role_each_for_one_secret() -> None:
     assert rules(text) == {("Role", "ci"): one, ("Role", "build"): one}
 
 
+@pytest.mark.parametrize(("merge", "more"), [("false", ("delete",)), ("true", ())])
+def test_pruning_needs_to_delete_what_is_not_shared(merge: str, more: tuple[str, ...]) -> None:
+    text = f"{OUTPUT}, namespaces: [ci], prune: true, merge: {merge}}}\n"
+
+    one = ("secrets", ("lightsail-push",), ("get", "create", "patch", *more))
+    assert rules(LOGIN + text) == {("Role", "ci"): [one]}
+
+
 def test_patterns_need_to_list_namespaces_and_the_one_name_everywhere() -> None:
     text = f'{LOGIN}      - {{type: kubernetes_secret, namespaces: ["team-*"]}}\n'
 

@@ -103,6 +103,10 @@ def test_an_image_may_be_named_by_digest() -> None:
             "config.logins[0].outputs[0].namespace_selector=a",
             "has a namespace_selector: set push.clusterWide",
         ),
+        (
+            "config.logins[0].outputs[0].prune=true",
+            "prunes the Secret lightsail-push: set push.prune",
+        ),
         ("config.state.secret=a/b", "state"),
         ("replica=2", "replica"),
         ("replicas=3", "replicas"),
@@ -116,3 +120,11 @@ def test_what_the_daemon_would_have_no_right_to_is_refused(setting: str, why: st
 
     assert done.returncode != 0
     assert why in done.stderr
+
+
+@pytest.mark.parametrize("more", ["push.prune=true", "config.logins[0].outputs[0].merge=true"])
+def test_who_prunes_has_the_right_to_delete_unless_it_shares_the_secret(more: str) -> None:
+    output = "config.logins[0].outputs[0]"
+    rendered = chart(f"{output}.type=kubernetes_secret", f"{output}.prune=true", more)
+
+    assert ("delete" in rendered) is (more == "push.prune=true")

@@ -184,6 +184,11 @@ class KubernetesSecret(
     """Whether our Secret is deleted from a namespace that is no longer chosen, or our entry taken
     out of it with `merge`. Default false: a job may be reading it."""
 
+    @property
+    def deletes(self) -> bool:
+        """Whether it takes the right to delete Secrets: one that is shared is only written."""
+        return self.prune and not self.merge
+
 
 Output: TypeAlias = DockerConfig | ContainersAuth | KubernetesSecret
 

@@ -93,7 +93,7 @@ def needed(config: Config) -> list[Grant]:
 
 def _add_secrets(rules: _Rules, output: KubernetesSecret) -> None:
     rule = _on(output.secret)
-    if output.prune:
+    if output.deletes:
         rule["verbs"].append("delete")
     choice = Choice.of(output.namespaces, output.namespace_selector, output.exclude)
     if choice.selectors:

@@ -7,6 +7,9 @@
 {{- if not (has $secret $.Values.push.secrets) }}
 {{- fail (printf "config writes the Secret %s: add it to push.secrets" $secret) }}
 {{- end }}
+{{- if and .prune (not .merge) (not $.Values.push.prune) }}
+{{- fail (printf "config prunes the Secret %s: set push.prune, which lets the daemon delete it" $secret) }}
+{{- end }}
 {{- if not $.Values.push.clusterWide }}
 {{- if .namespace_selector }}
 {{- fail "config has a namespace_selector: set push.clusterWide, which lets the daemon list namespaces" }}
