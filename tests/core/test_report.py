@@ -258,6 +258,10 @@ EXPIRY = [
         "the former one",
     ),
     (after(served(HERE), not_delivered(HOUR)), NOON + LIFETIME, "what it held when last read"),
+    *(
+        (after(served(HERE), not_delivered(HOUR, reason)), None, f"{reason}: nothing to be found")
+        for reason in (Reason.MALFORMED, Reason.WRONG_TYPE, Reason.NAMESPACE_MISSING)
+    ),
 ]
 
 

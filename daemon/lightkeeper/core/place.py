@@ -13,7 +13,7 @@ from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause, Place
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.notices import NO_NOTICES, NOTICES, Notice
-from lightkeeper.core.reasons import DELIVERY, Reason
+from lightkeeper.core.reasons import DELIVERY, NO_LOGIN, Reason
 
 
 @unique
@@ -74,6 +74,11 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     def is_failing_ahead(self, credential: Credential | None) -> bool:
         """Whether it holds the credential, and all that failed is the dry run of the next write."""
         return self.failure is not None and self.proof is Proof.REFUSED and self.holds(credential)
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether no client finds a login there, whatever was in it when it was last understood."""
+        return self.failure is not None and self.failure.reason in NO_LOGIN
 
     @property
     def disputed(self) -> Cause | None:

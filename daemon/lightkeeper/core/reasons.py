@@ -315,6 +315,9 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
 )
 """Why a delivery fails."""
 
+NO_LOGIN: Final = frozenset({Reason.MALFORMED, Reason.NAMESPACE_MISSING, Reason.WRONG_TYPE})
+"""Why a delivery fails, where it says that there is nothing in which a client finds a login."""
+
 STORE: Final[Mapping[Reason, Failing]] = MappingProxyType(
     {
         **{

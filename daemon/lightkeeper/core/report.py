@@ -218,7 +218,7 @@ def _place(state: LoginState, place: PlaceState, now: Moment) -> PlaceReport:
     return PlaceReport(
         place=place.place,
         standing=standing,
-        expires_at=state.expiry_of(place.digest),
+        expires_at=state.expiry_of(None if place.is_unusable else place.digest),
         failure=place.failure,
         pending=place.pending,
         drift=place.disputed,
