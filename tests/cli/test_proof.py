@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightkeeper.cli.proof import told
-from lightkeeper.cli.standing import Tone
+from lightkeeper.cli.standing import MANY, Tone
 from lightkeeper.cli.words import print_lines
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.reasons import DELIVERY, STORE, Reason
@@ -70,6 +70,22 @@ def test_each_failure_is_a_line_and_what_to_do_is_said_once_for_all_that_fail_al
     ]
 
 
+def test_of_very_many_that_fail_a_few_of_each_reason_are_told() -> None:
+    denied = [(f"n{number}/{NAME}", DENIED) for number in range(180)]
+    odd = [(f"o{number}/{NAME}", TYPE) for number in range(20)]
+
+    told = shown(a_try(*denied, *odd, places=LOOKS, count=LOOKS))
+
+    assert told[0] == (Tone.WRONG, f"prod: 200 of 200 Secrets of {OUTPUT} could not be written")
+    assert [text for tone, text in told[1:] if tone is not Tone.WRONG] == [
+        "  and 170 more like these",
+        f"    {DELIVERY[Reason.ACCESS_DENIED].advice}",
+        "  and 10 more like these",
+        f"    {DELIVERY[Reason.WRONG_TYPE].advice}",
+    ]
+    assert sum(tone is Tone.WRONG for tone, _ in told[1:]) == MANY
+
+
 def test_what_else_fails_is_told_with_what_is_to_be_done_about_that() -> None:
     state = Needed(what="the state lk/s", does="could be saved", failed=TYPE, advice=STORE)
 
@@ -104,6 +120,17 @@ def test_whoever_pulls_with_it_is_warned_of_once() -> None:
         " pods pull nothing with it: the login is push-only; take it out there, and mount the"
         " Secret where builds push"
     )
+
+
+def test_of_very_many_that_pull_with_it_a_few_are_told() -> None:
+    many = tuple(
+        Pulling(namespace=f"n{number}", account="builder", secret=NAME) for number in range(LOOKS)
+    )
+
+    told = shown(a_try(pulling=many))[1:]
+
+    assert len(told) == MANY + 1
+    assert told[-1] == (Tone.QUIET, f"and {LOOKS - MANY} more like these")
 
 
 def test_a_terminal_shows_it_by_signs(monkeypatch: pytest.MonkeyPatch) -> None:

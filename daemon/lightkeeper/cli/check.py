@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightkeeper.cli import proof, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.standing import WHY, Tone, noticed, places
+from lightkeeper.cli.standing import MANY, WHY, Tone, few, noticed, places, progress
 from lightkeeper.cli.words import cannot, print_lines, print_table
 from lightkeeper.config.problem import ConfigErrors
 
@@ -64,14 +64,11 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     shown = [place for login in document["logins"] for place in places(login)]
     obstacles = _obstacles(shown, loaded.config)
-    rows = [row for login in document["logins"] for row in _rows(login, document["at"], obstacles)]
-    print_table(["login", "region", "renews", "place", "what would be written"], rows)
+    plan = [row for login in document["logins"] for row in rows(login, document["at"], obstacles)]
+    print_table(["login", "region", "renews", "place", "what would be written"], plan)
     failing = [(place["place"], one) for place in shown if (one := _obstacle(place, obstacles))]
-    for path, advice in dict.fromkeys((path, one["advice"]) for path, one in failing):
-        sys.stdout.write(f"{path}: {advice}\n")
-    for place in shown:
-        for line in noticed(place):
-            sys.stdout.write(f"{place['place']}: {line.text}\n")
+    for line in remarks(document["logins"], obstacles):
+        sys.stdout.write(f"{line}\n")
     status = FAILED if _is_closed(loaded.config) or failing else DONE
     if not args.online:
         return status
@@ -149,15 +146,54 @@ def _is_closed(config: Config) -> bool:
     return failure is not None
 
 
-def _rows(login: Document, at: str, obstacles: Mapping[str, Document]) -> list[list[str]]:
-    when = _when(login, at)
+def rows(login: Document, at: str, obstacles: Mapping[str, Document]) -> list[list[str]]:
+    """The plan of a login; `obstacles` is what keeps anybody from writing there, by place."""
+    told = [one for output in login["outputs"] for one in _planned(login, output, obstacles)]
+    when = [_when(login, at), *[""] * len(told)]  # of all its places it is the same
     return [
-        [
-            *(login["login"], login["region"], when, place["place"]),
-            _write(login, place, _obstacle(place, obstacles)),
-        ]
-        for place in places(login)
+        [login["login"], login["region"], renews, *one]
+        for renews, one in zip(when, told, strict=False)
     ]
+
+
+def _planned(
+    login: Document, output: Document, obstacles: Mapping[str, Document]
+) -> Iterator[tuple[str, str]]:
+    """The places of an output with what is written; of many a count, and those that fail."""
+    every = output["places"]
+    if is_many := len(every) > MANY:
+        yield output["output"], progress(output) + _looks(len(every))
+    failing = [place for place in every if _obstacle(place, obstacles)]
+    first, rest = few(failing) if is_many else (every, "")
+    for place in first:
+        yield place["place"], _write(login, place, _obstacle(place, obstacles))
+    if rest:
+        yield "", rest
+
+
+def _looks(places: int) -> str:
+    from lightkeeper.viewing import LOOKS
+
+    return f"; the first {LOOKS} were looked at" if places > LOOKS else ""
+
+
+def remarks(logins: Iterable[Document], obstacles: Mapping[str, Document]) -> Iterator[str]:
+    """What to do about what fails, and what was noticed; of many places that fail alike once."""
+    outputs = [output for login in logins for output in login["outputs"]]
+    advice, notices = [], []
+    for output in outputs:
+        is_many = len(output["places"]) > MANY
+        advice += [
+            (output["output"] if is_many else place["place"], one["advice"])
+            for place in output["places"]
+            if (one := _obstacle(place, obstacles))
+        ]
+        lines = [(one["place"], line) for one in output["places"] for line in noticed(one)]
+        first, rest = few(lines) if is_many else (lines, "")
+        notices += [f"{place}: {line.text}" for place, line in first]
+        notices += [f"{output['output']}: {rest}"] if rest else []
+    yield from (f"{what}: {said}" for what, said in dict.fromkeys(advice))
+    yield from notices
 
 
 def _when(login: Document, at: str) -> str:

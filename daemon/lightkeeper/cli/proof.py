@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lightkeeper.cli.standing import Line, Tone
+from lightkeeper.cli.standing import MANY, Line, Tone, few
 
 if TYPE_CHECKING:
     from lightkeeper.config.load import Loaded
@@ -61,8 +60,12 @@ def told(proof: Proof) -> Iterator[Line]:
         else:
             yield _AT(f"{one.what}: {one.failed.reason}: {one.failed.detail}", Tone.WRONG)
             yield Line(one.advice[one.failed.reason].advice)
-    for pulling in dict.fromkeys(one for tried in proof.secrets for one in tried.pulling):
-        yield _AT(f"warning: {_pulls(pulling)}", Tone.ODD)
+    pulling = dict.fromkeys(one for tried in proof.secrets for one in tried.pulling)
+    first, rest = few([*pulling])
+    for who in first:
+        yield _AT(f"warning: {_pulls(who)}", Tone.ODD)
+    if rest:
+        yield _AT(rest, Tone.QUIET)
 
 
 def _secrets(tried: Tried) -> Iterator[Line]:
@@ -92,13 +95,20 @@ def _secrets(tried: Tried) -> Iterator[Line]:
 
 
 def _failures(
-    failures: Iterable[tuple[str, Failed]], table: Mapping[Reason, Failing]
+    failures: Sequence[tuple[str, Failed]], table: Mapping[Reason, Failing]
 ) -> Iterator[Line]:
-    """A line for each, and what to do once for all that fail alike."""
-    ordered = sorted(failures, key=lambda one: one[1].reason)
-    for reason, alike in groupby(ordered, key=lambda one: one[1].reason):
-        for place, failed in alike:
+    """A line for each of few, and what to do once for all that fail alike."""
+    by_reason: dict[Reason, list[tuple[str, Failed]]] = {}
+    for place, failed in sorted(failures, key=lambda one: one[1].reason):
+        by_reason.setdefault(failed.reason, []).append((place, failed))
+    # Each reason has some, so that none is hidden behind another that many fail by.
+    most = MANY if len(failures) <= MANY else max(1, MANY // len(by_reason))
+    for reason, alike in by_reason.items():
+        first, rest = few(alike, most)
+        for place, failed in first:
             yield Line(f"{place}: {reason}: {failed.detail}", Tone.WRONG)
+        if rest:
+            yield Line(rest, Tone.QUIET)
         yield Line(table[reason].advice, depth=2)
 
 

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto, unique
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 @unique
@@ -91,10 +93,17 @@ def _place(place: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _progress(output: Mapping[str, Any]) -> Line:
-    """How far an output with many places is."""
+    """How far an output with many places is, and whether that is well."""
+    by_state = output["places_by_state"]
+    worst = "failing" if by_state["failing"] else "pending" if by_state["pending"] else "ok"
+    return Line(f"{output['output']}: {progress(output)}", _PLACES[worst])
+
+
+def progress(output: Mapping[str, Any]) -> str:
+    """How many places of an output hold the login, and why others do not."""
     by_state = output["places_by_state"]
     ok, failing, pending = by_state["ok"], by_state["failing"], by_state["pending"]
-    said = f"{output['output']}: {ok:,} of {len(output['places']):,} places hold the login"
+    said = f"{ok:,} of {len(output['places']):,} places hold the login"
     if pending:
         said += f", {pending:,} to come"
     if failing:
@@ -104,19 +113,24 @@ def _progress(output: Mapping[str, Any]) -> Line:
         said += f", {failing:,} failing" + (f" ({why})" if why else "")
     if output["earliest_expiry"]:
         said += f"; the first to expire does so at {output['earliest_expiry']}"
-    worst = "failing" if failing else "pending" if pending else "ok"
-    return Line(said, _PLACES[worst])
+    return said
+
+
+def few(found: Sequence[T], most: int = MANY) -> tuple[Sequence[T], str]:
+    """The first of many that are told one by one, and what is said of the rest."""
+    more = len(found) - most
+    return found[:most], f"and {more:,} more like these" if more > 0 else ""
 
 
 def _remarkable(every: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     """Of many places the first few that something is to be said of, those that fail first."""
     failing = [place for place in every if place["state"] == "failing"]
     odd = [place for place in every if place["state"] != "failing" and _is_odd(place)]
-    found = failing + odd
-    for place in found[:MANY]:
+    first, rest = few(failing + odd)
+    for place in first:
         yield from _place(place)
-    if len(found) > MANY:
-        yield Line(f"and {len(found) - MANY:,} more like these; all with --places", Tone.QUIET)
+    if rest:
+        yield Line(f"{rest}; all with --places", Tone.QUIET)
 
 
 def _is_odd(place: Mapping[str, Any]) -> bool:
