@@ -1,4 +1,4 @@
-"""Which login keeps a registry where the places of several logins are one file."""
+"""Which login keeps a registry where the places of several logins are one file or Secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 
 Served: TypeAlias = tuple[LoginName, str]
-"""A login and the path of one of its outputs."""
+"""A login, and the path of one of its outputs or a Secret as namespace/name."""
 
 
 class Ranks:
@@ -30,11 +30,11 @@ class Ranks:
 
 
 class Owners:
-    """The owners of the registries in one real file: of all that asked, the first by rank."""
+    """Who owns each registry in one real file or Secret: of all that asked, the first by rank."""
 
     def __init__(self, ranks: Ranks) -> None:
         self.ousted: list[str] = []
-        """The paths of those who owned a registry and have to be told that they do no more."""
+        """The places of those who owned a registry and have to be told that they do no more."""
         self._ranks = ranks
         self._owners: dict[RegistryHost, Served] = {}
 
@@ -46,10 +46,10 @@ class Owners:
         for other, served in tuple(self._owners.items()):
             if served == asks and other != host:
                 self._owners.pop(other, None)
-        owner, path = self._owners.setdefault(host, asks)
+        owner, place = self._owners.setdefault(host, asks)
         if self._ranks.of(asks[0]) < self._ranks.of(owner):
             self._owners[host] = asks
-            self.ousted.append(path)
+            self.ousted.append(place)
         return self._owners[host][0]
 
     def admit(self, host: RegistryHost, asks: Served) -> Failed | None:

@@ -119,11 +119,11 @@ async def tried(
             delivery = replace(delivery, if_foreign=IfForeign.REPLACE)
         failed = await output.prove(place, delivery)
         if failed is None and said.deletes:
-            failed = await _denied(cluster, ["delete"], "secrets", *_split(place))
+            failed = await _denied(cluster, ["delete"], "secrets", place.namespace, place.secret)
         return None if failed is None else (place.name, failed)
 
     async def pulling(place: Place) -> list[Pulling]:
-        namespace, name = _split(place)
+        namespace, name = place.namespace, place.secret
         accounts = await cluster.pulling_accounts(namespace, name)
         # Who may not list them is told nothing: no right is asked for this.
         names = () if isinstance(accounts, Failed) else accounts
@@ -203,11 +203,6 @@ async def _each(work: Callable[[T], Awaitable[U]], ones: Iterable[T]) -> list[U]
 def _is_listed(said: KubernetesSecret) -> bool:
     choice = Choice.of(said.namespaces, said.namespace_selector, said.exclude)
     return bool(choice.selectors)
-
-
-def _split(place: Place) -> tuple[str, str]:
-    namespace, _, name = place.name.partition("/")
-    return namespace, name
 
 
 def _placeholder(now: datetime) -> Credential:

@@ -71,7 +71,7 @@ class Reach:
         def strangeness(one: tuple[Login, KubernetesSecret]) -> tuple[bool, bool]:
             by, output = one
             is_other = (by.name, output.name) != (login, place.output)
-            return is_other, output.secret != place.name.partition("/")[2]
+            return is_other, output.secret != place.secret
 
         if (nearest := min(_secrets(config), key=strangeness, default=None)) is None:
             return self.own("outputs")
@@ -191,5 +191,5 @@ def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSec
         ),
         replaces_foreign=output.if_foreign == "replace",
         is_pruned=output.prune,
-        known=frozenset(place.name.partition("/")[0] for place in places if place.output == name),
+        known=frozenset(place.namespace for place in places if place.output == name),
     )

@@ -50,3 +50,10 @@ def test_a_step_of_the_clocks_is_nobodys_fact() -> None:
     """It happens to the machine, not to one login."""
     assert facts.ClockStepped not in get_args(LoginFact)
     assert facts.ClockStepped(at=at(), stepped=FIRST.lifetime, suspended=FIRST.lifetime)
+
+
+def test_a_secret_is_a_name_in_a_namespace_and_a_file_is_a_path() -> None:
+    secret, file = Place(OutputName("a"), "ci/push"), Place(OutputName("a"), "/home/ci/config.json")
+
+    assert (secret.namespace, secret.secret, secret.is_file) == ("ci", "push", False)
+    assert file.is_file

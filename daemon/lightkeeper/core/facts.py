@@ -36,6 +36,16 @@ class Place(Struct, frozen=True, order=True, gc=False):
         """Whether it is a path."""
         return self.name.startswith("/")
 
+    @property
+    def namespace(self) -> str:
+        """Of a Secret."""
+        return self.name.partition("/")[0]
+
+    @property
+    def secret(self) -> str:
+        """The name of a Secret in its namespace."""
+        return self.name.partition("/")[2]
+
 
 @unique
 class Why(StrEnum):

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Protocol
 from weakref import WeakValueDictionary
 
+from lightkeeper.adapters.kubernetes.contention import TRIES, contended
 from lightkeeper.adapters.kubernetes.manifest import (
     KEY,
     Change,
@@ -25,8 +26,6 @@ from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.reasons import Reason
 from lightkeeper.owning import Owners, Ranks
 from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign, Pending, Put
-
-_TRIES: Final = 5
 
 
 class SecretWriters:
@@ -128,7 +127,7 @@ class KubernetesSecret:
 
     def may_stay(self, place: Place) -> bool:
         """A Secret goes with its namespace."""
-        return not self._served.is_gone(place.name.partition("/")[0])
+        return not self._served.is_gone(place.namespace)
 
     async def read(
         self, place: Place, held: Credential, spared: frozenset[Digest] | None
@@ -150,10 +149,10 @@ class KubernetesSecret:
         async with self._writers.writing(place.name):
             if refused := self._writers.refusal(place.name, host, delivery.login):
                 return refused
-            for _ in range(_TRIES):
+            for _ in range(TRIES):
                 if (outcome := await self._try(place, delivery)) is not None:
                     return outcome
-        return _contended()
+        return contended()
 
     async def prove(self, place: Place, delivery: Delivery) -> Failed | None:
         """What would keep a delivery from the Secret: a dry run of just what it would apply."""
@@ -163,7 +162,7 @@ class KubernetesSecret:
         if isinstance(wanted, Foreign):
             return _changed_meanwhile()
         applied = await self._writers.cluster.apply_secret(
-            _namespace(place), wanted.manifest, before, dry_run=True
+            place.namespace, wanted.manifest, before, dry_run=True
         )
         if isinstance(applied, SecretSeen | Failed):
             return applied if isinstance(applied, Failed) else None
@@ -173,7 +172,7 @@ class KubernetesSecret:
         self, place: Place, delivery: Delivery
     ) -> tuple[Change | Foreign | Failed, str]:
         """What a delivery would apply, and to which version; to none where no Secret is."""
-        namespace, options = _namespace(place), self._options
+        namespace, options = place.namespace, self._options
         if (before := self._versions.get(place.name)) is not None:
             return renewed(namespace, delivery, options), before
         seen = await self._read(place)
@@ -193,9 +192,7 @@ class KubernetesSecret:
         if not isinstance(wanted, Change):
             return wanted
         self._versions.pop(place.name, None)
-        applied = await self._writers.cluster.apply_secret(
-            _namespace(place), wanted.manifest, before
-        )
+        applied = await self._writers.cluster.apply_secret(place.namespace, wanted.manifest, before)
         match applied:
             case SecretSeen() if applied.data.get(KEY) == wanted.document:
                 self._know(place, applied)
@@ -207,17 +204,13 @@ class KubernetesSecret:
 
     async def _read(self, place: Place) -> SecretSeen | Failed | None:
         self._versions.pop(place.name, None)
-        return await self._writers.cluster.read_secret(_namespace(place), self._options.name)
+        return await self._writers.cluster.read_secret(place.namespace, self._options.name)
 
     def _know(self, place: Place, seen: SecretSeen | None) -> None:
         # One that is shared is read before each write: what others have in it is to stay. One
         # that is immutable shows that where it is read, and takes what it holds already.
         if not (self._options.is_shared or (seen is not None and seen.is_immutable)):
             self._versions[place.name] = seen.version if seen else ""
-
-
-def _namespace(place: Place) -> str:
-    return place.name.partition("/")[0]
 
 
 async def _newer(seen: SecretSeen | None, delivery: Delivery) -> frozenset[Digest] | Failed:
@@ -239,7 +232,7 @@ async def withdraw(
     The Secret itself stays: who may write into it need not be allowed to delete it.
     """
     namespace, _, name = place.partition("/")
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         seen = await cluster.read_secret(namespace, name)
         if seen is None or isinstance(seen, Failed):
             return seen or False
@@ -251,13 +244,8 @@ async def withdraw(
             return applied
         if isinstance(applied, SecretSeen):
             return True
-    return _contended()
+    return contended()
 
 
 def _changed_meanwhile() -> Failed:
     return Failed(reason=Reason.CONTENDED, detail="changed by another at the same moment")
-
-
-def _contended() -> Failed:
-    detail = f"changed by another {_TRIES} times while being written"
-    return Failed(reason=Reason.CONTENDED, detail=detail)

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from lightkeeper.adapters.kubernetes.contention import TRIES, contended
 from lightkeeper.cluster import Cluster, SecretSeen, Stale
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.file_failure import FileFailure
@@ -19,7 +20,6 @@ from lightkeeper.core.state import Known
 from lightkeeper.ports import Failed
 from lightkeeper.saving import NewerError, read, written
 
-_TRIES: Final = 5
 _SUFFIX: Final = ".json"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,7 +98,7 @@ class StateSecret:
 
     async def _change(self, login: LoginName, saved: Saved | None) -> Failed | None:
         async with self._lock:
-            for _ in range(_TRIES):
+            for _ in range(TRIES):
                 if self._seen is None and (failed := await self._look()) is not None:
                     return failed
                 kept = self._kept(login)
@@ -114,8 +114,7 @@ class StateSecret:
                 outcome = await self._write(documents)
                 if outcome is None or isinstance(outcome, Failed):
                     return outcome
-        detail = f"{self.path} was changed by another {_TRIES} times while being written"
-        return Failed(reason=Reason.CONTENDED, detail=detail)
+        return contended(self.path)
 
     async def _write(self, documents: Mapping[str, bytes]) -> Failed | Stale | None:
         before, self._seen = self._seen, None
