@@ -109,11 +109,12 @@ class Reach:
 
     def serve(self, config: Config, served: Served) -> None:
         """Watch for the namespaces that this configuration asks for, and for no others."""
+        if self.realms is None:
+            return
         from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
 
         try:
-            if self.realms is not None:
-                self.realms.serve(_secret(*each, served) for each in _secrets(config))
+            self.realms.serve(_secret(*each, served) for each in _secrets(config))
         except ClusterConfigError as exc:
             raise ConfigErrors([Problem("", 0, "outputs", str(exc))]) from exc
 
