@@ -49,7 +49,6 @@ class NamespaceSeen(Struct, frozen=True, kw_only=True):
     """A namespace that is there."""
 
     name: str
-    labels: Mapping[str, str]
     is_ending: bool
     """Whether it is being deleted: nothing new can be made in it."""
 

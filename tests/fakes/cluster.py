@@ -104,7 +104,18 @@ _EXPIRED: Final = "410"
 _REVIEWS: Final = "selfsubjectaccessreviews"
 """Whoever is known may ask what they may."""
 
-Told = tuple[NamespaceSeen | None, NamespaceSeen | None]
+
+class Labelled(NamespaceSeen, frozen=True, kw_only=True):
+    """A namespace with what selectors look at, which no client is told."""
+
+    labels: Mapping[str, str]
+
+    def seen(self) -> NamespaceSeen:
+        """As a client sees it."""
+        return NamespaceSeen(name=self.name, is_ending=self.is_ending)
+
+
+Told = tuple[Labelled | None, Labelled | None]
 """A namespace before and after a change."""
 
 
@@ -113,7 +124,7 @@ class FakeApiServer:
     """What it keeps; the methods are what others do to it, as administrators."""
 
     now: Callable[[], datetime]
-    namespaces: dict[str, NamespaceSeen] = field(default_factory=dict)
+    namespaces: dict[str, Labelled] = field(default_factory=dict)
     secrets: dict[Key, Stored] = field(default_factory=dict)
     leases: dict[Key, LeaseSeen] = field(default_factory=dict)
     accounts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
@@ -135,7 +146,7 @@ class FakeApiServer:
 
     def namespace(self, name: str, labels: Mapping[str, str] | None = None) -> None:
         """Make one."""
-        self._tell(name, NamespaceSeen(name=name, labels=dict(labels or {}), is_ending=False))
+        self._tell(name, Labelled(name=name, labels=dict(labels or {}), is_ending=False))
 
     def label_namespace(self, name: str, labels: Mapping[str, str | None]) -> None:
         """Set labels of it, or take away those that are None."""
@@ -154,7 +165,7 @@ class FakeApiServer:
                 del table[key]
         self._tell(name, None)
 
-    def _tell(self, name: str, new: NamespaceSeen | None) -> None:
+    def _tell(self, name: str, new: Labelled | None) -> None:
         old = self.namespaces.pop(name, None)
         if new is not None:
             self.namespaces[name] = new
@@ -354,7 +365,9 @@ class FakeCluster:
         try:
             matches(selector, {})
             found = [
-                one for one in self.server.namespaces.values() if matches(selector, one.labels)
+                one.seen()
+                for one in self.server.namespaces.values()
+                if matches(selector, one.labels)
             ]
         except ValueError as exc:
             return Failed(reason=Reason.INVALID_INPUT, detail=str(exc))
@@ -435,7 +448,9 @@ def _denied(verb: str, resource: str) -> Failed:
 def _event(told: Told, selector: str) -> NamespaceSeen | NamespaceGone | None:
     """What a watch with this selector tells of it."""
     old, new = (one if one and matches(selector, one.labels) else None for one in told)
-    return new if new or not old else NamespaceGone(old.name)
+    if new:
+        return new.seen()
+    return NamespaceGone(old.name) if old else None
 
 
 _TERM: Final = re.compile(

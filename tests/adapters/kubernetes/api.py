@@ -227,7 +227,7 @@ def saying(*replies: Reply | Lines | Nothing) -> Say:
 
 def access(url: str, **changes: Any) -> Access:  # noqa: ANN401 - whichever field
     """How to reach a server that knows everyone."""
-    return Access(**{"origin": "a test", "server": url, "namespace": "ci"} | changes)
+    return Access(**{"server": url, "namespace": "ci"} | changes)
 
 
 Told = Listed | NamespaceSeen | NamespaceGone | Failed
@@ -246,9 +246,7 @@ async def first(count: int, changes: AsyncIterator[Told]) -> list[Told]:
 
 def seen(*names: str) -> Listed:
     """What a list of these comes to."""
-    return Listed(
-        tuple(NamespaceSeen(name=one, labels={"name": one}, is_ending=False) for one in names)
-    )
+    return Listed(tuple(NamespaceSeen(name=one, is_ending=False) for one in names))
 
 
 class HandClock:

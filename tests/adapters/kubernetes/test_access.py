@@ -57,7 +57,6 @@ def read(file: Path, told: object, **environ: str) -> Access:
 
 def test_a_server_and_nothing_else(file: Path) -> None:
     assert read(file, document()) == Access(
-        origin=f"contexts[one].context of {file}",
         server="https://one.example:6443",
         namespace="default",
     )
@@ -179,7 +178,6 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "44
 def test_in_a_pod_its_own_cluster_is_asked(pod: Path) -> None:
     environ = IN_POD | {"HTTPS_PROXY": "http://proxy:1"}
     assert access_to(ClusterConfig(), environ, pod) == Access(
-        origin="the pod's ServiceAccount",
         server="https://10.96.0.1:443",
         namespace="ci",
         ca=Material(label="the pod's ServiceAccount", path=pod / "ca.crt"),

@@ -38,8 +38,6 @@ class TokenFile(Struct, frozen=True):
 class Access(Struct, frozen=True, kw_only=True):
     """How to reach one API server; printed, it shows no key and no token."""
 
-    origin: str
-    """Where this was read, for people."""
     server: str
     """Its URL, without a slash at the end."""
     namespace: str
@@ -84,7 +82,6 @@ def _of_pod(environ: Mapping[str, str], folder: Path) -> Access:
     except (OSError, UnicodeDecodeError):
         namespace = ""
     return Access(
-        origin="the pod's ServiceAccount",
         server=_checked(f"https://{f'[{host}]' if ':' in host else host}:{port}", "the pod"),
         namespace=namespace or _DEFAULT_NAMESPACE,
         ca=Material(label="the pod's ServiceAccount", path=folder / "ca.crt"),
@@ -120,7 +117,6 @@ def _of_kubeconfig(where: ClusterConfig, environ: Mapping[str, str]) -> Access:
     if (certificate is None) != (key is None):
         user.refuse("client-certificate", "and client-key go together")
     return Access(
-        origin=f"{context.label} of {context.file}",
         server=server,
         namespace=context.text("namespace") or _DEFAULT_NAMESPACE,
         ca=ca,

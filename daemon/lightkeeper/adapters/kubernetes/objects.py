@@ -90,7 +90,6 @@ def namespace_seen(found: Namespace) -> NamespaceSeen:
     is_ending = found.status is not None and found.status.phase == "Terminating"
     return NamespaceSeen(
         name=metadata.name or "",
-        labels=metadata.labels or {},
         is_ending=is_ending or metadata.deletionTimestamp is not None,
     )
 
