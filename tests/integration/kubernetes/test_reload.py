@@ -1,0 +1,62 @@
+"""A configuration that is read anew: the Secrets follow it, without a restart or a call."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from lightkeeper.core.policy import HEARTBEAT, POLL
+from tests.integration.kubernetes.cluster import NAME, WITHIN_SECONDS, Cluster, login, within
+from tests.integration.kubernetes.test_namespaces import served
+from tests.integration.process import eventually
+
+pytestmark = pytest.mark.timeout(240)
+LOOK_SECONDS = (POLL + HEARTBEAT).total_seconds()
+"""In which what is there is read again: a look that is due begins by the next heartbeat."""
+
+
+def configured(cluster: Cluster, names: tuple[str, ...], selector: str, team: str) -> str:
+    output = (
+        f"      - {{type: kubernetes_secret, namespaces: [{', '.join(names)}], prune: true,"
+        f" namespace_selector: {selector}, labels: {{team: {team}}}}}\n"
+    )
+    return login(output, f"state: {{secret: {cluster.home}/state}}\n")
+
+
+def test_secrets_follow_a_reload(cluster: Cluster) -> None:
+    """To a namespace more and from one less, to another selector, and to another label."""
+    api, home = cluster.api, cluster.home
+    kept, dropped, added = (api.namespace() for _ in range(3))
+    was, came = (api.namespace(labels={key: home}) for key in ("old", "new"))
+    after = configured(cluster, (kept, added), f"new={home}", "two")
+    cluster.apply_rights(cluster.configure("after", after))
+    file = cluster.configure("d", configured(cluster, (kept, dropped), f"old={home}", "one"))
+    cluster.apply_rights(file)
+
+    def team(namespace: str) -> str | None:
+        secret = cluster.secret(namespace)
+        found: str | None = None if secret is None else secret["metadata"]["labels"].get("team")
+        return found
+
+    with cluster.running(file, cluster.kubeconfig()) as running:
+        for one in (kept, dropped, was):
+            within(30, f"{one} is served", lambda one=one: team(one) == "one")  # type: ignore[misc]
+
+        file.write_text(after)
+        running.signal(signal.SIGHUP)
+        running.wait_for("config_reloaded")
+
+        for one in (added, came):
+            within(WITHIN_SECONDS, f"{one} follows", lambda one=one: team(one) == "two")  # type: ignore[misc]
+        for one in (dropped, was):
+            within(WITHIN_SECONDS, f"{one} is pruned", lambda one=one: cluster.secret(one) is None)  # type: ignore[misc]
+        late, not_late = api.namespace(labels={"new": home}), api.namespace(labels={"old": home})
+        within(WITHIN_SECONDS, "a later one is served", lambda: cluster.holds(late))
+        eventually("it serves these", lambda: served(running) == {kept, added, came, late})
+        assert cluster.secret(not_late, NAME) is None
+        at_the_next_look = LOOK_SECONDS + WITHIN_SECONDS
+        within(at_the_next_look, "the label of what is there", lambda: team(kept) == "two")
+        assert all(map(cluster.is_good, (kept, added, came, late)))
+        assert running.get("/readyz?places=all")[0] == 200
+        assert cluster.lightsail.calls() == 1
