@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from lightkeeper.adapters.alarm import SchedulerAlarm
+from lightkeeper.adapters.heap import spare_collections
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
 from lightkeeper.config.load import Loaded
@@ -68,7 +68,7 @@ class Daemon:
         notifier: Notifier,
     ) -> None:
         self.config: Config = loaded.config
-        self._began_with: Final = loaded.config
+        self._begun: Final = loaded.config
         self._load = load
         self._edge = edge
         self._journal = journal
@@ -253,7 +253,7 @@ class Daemon:
                 await self._listen()
 
     def _announce(self) -> None:
-        _spare_collections()
+        spare_collections()
         self._notifier.ready()
         self._journal.daemon_ready(self.address)
 
@@ -262,7 +262,7 @@ class Daemon:
         now = self._edge.clock.now()
         if not self._is_tidy and all(is_settled(state, now) for state in self._fleet.states):
             self._is_tidy = True
-            _spare_collections()
+            spare_collections()
 
     async def _tell_systemd(self) -> None:
         """Beside the loop, which many logins would stall."""
@@ -361,8 +361,7 @@ class Daemon:
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
         self._ear.stir()
-        now, then = self.config, self._began_with
-        fixed = [key for key in _FIXED if getattr(now, key) != getattr(then, key)]
+        fixed = [key for key in _FIXED if getattr(self.config, key) != getattr(self._begun, key)]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
 
     def _rejected(self, problems: Sequence[Problem]) -> None:
@@ -390,12 +389,6 @@ class Daemon:
     def _surprised(self, doing: str, traceback: str) -> None:
         self._metrics.surprised()
         self._journal.daemon_surprised(doing, traceback, self._edge.clock.now())
-
-
-def _spare_collections() -> None:
-    """What lives by now is no garbage: collections no longer stall the loop over it."""
-    gc.collect()
-    gc.freeze()
 
 
 def _address(config: Config) -> Address | None:
