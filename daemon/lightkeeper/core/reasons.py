@@ -380,8 +380,7 @@ LEASE: Final[Mapping[Reason, Failing]] = MappingProxyType(
             )
         },
         Reason.TIMEOUT: Failing(
-            advice="The API server did not answer in time; check the network path to it, and what"
-            " else keeps it busy.",
+            advice="The API server did not answer in time; check the network path to it.",
             passes=True,
         ),
         Reason.NAMESPACE_MISSING: Failing(
