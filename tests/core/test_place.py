@@ -314,6 +314,12 @@ def test_a_failed_delivery_changes_nothing_of_what_the_place_holds() -> None:
     assert tried.failure == failed(None, Reason.READ_ONLY, "/a: read-only", at(MINUTE))
 
 
+@pytest.mark.parametrize("reason", [Reason.MALFORMED, Reason.WRONG_TYPE, Reason.NAMESPACE_MISSING])
+def test_no_client_finds_a_login_in_what_is_none_of_ours_to_read(reason: Reason) -> None:
+    assert places.not_delivered(SERVED, not_delivered(MINUTE, reason)).is_unusable
+    assert not places.not_delivered(SERVED, not_delivered(MINUTE, Reason.NETWORK)).is_unusable
+
+
 def test_a_failed_delivery_is_tried_again_after_ten_seconds() -> None:
     tried = places.not_delivered(SERVED, not_delivered(MINUTE))
 
