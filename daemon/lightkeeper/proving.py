@@ -75,7 +75,7 @@ class Proof(Struct, frozen=True, kw_only=True):
 def proof(config: Config, known: Collection[str]) -> Proof:
     """Try all that is to be written into clusters in dry runs; places among `known` fail anyway.
 
-    `ConfigErrors` for a cluster that cannot be asked, `FileFailure` for a state that is not read.
+    `ConfigErrors` for a cluster that cannot be asked.
     """
     return asyncio.run(_proof(config, known))
 
@@ -83,7 +83,8 @@ def proof(config: Config, known: Collection[str]) -> Proof:
 async def _proof(config: Config, known: Collection[str]) -> Proof:
     edge = Edge(config)
     try:
-        logins = await taken_up(config, edge, lambda _, __: None)  # whoever looked before said so
+        # What cannot be read of the state is said by whoever looked before.
+        logins = await taken_up(config, edge, lambda _, __: None, lambda _: None)
         secrets = []
         for login, (state, outputs) in zip(config.logins, logins, strict=True):
             for said, output in zip(login.outputs, outputs, strict=True):

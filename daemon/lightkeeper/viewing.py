@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Unreadable: TypeAlias = Callable[[LoginName, str], None]
 """Is told which login's saved state cannot be used, and why."""
+Unread: TypeAlias = Callable[[FileFailure], None]
+"""Is told why nothing that is saved can be read; who does not raise goes on with nothing."""
 
 LOOKS: Final = 200
 """Secrets of one output that a command looks at."""
@@ -37,7 +39,11 @@ _PLACE: Final = timedelta(seconds=10)
 """For one place, where no daemon waits for it."""
 
 
-def stored(config: Config, unreadable: Unreadable) -> Report:
+def _raised(exc: FileFailure) -> None:
+    raise exc
+
+
+def stored(config: Config, unreadable: Unreadable, unread: Unread = _raised) -> Report:
     """How the logins stand by what is kept of them and what their places hold.
 
     Asks nobody but the clusters of Secrets, and changes nothing; a place that hangs holds up the
@@ -46,10 +52,10 @@ def stored(config: Config, unreadable: Unreadable) -> Report:
     """
     edge = Edge(config)
     if config.state is None and not any(map(_has_secrets, config.logins)):
-        return _report(config, edge, kept_in(edge, unreadable))
+        return _report(config, edge, _kept(edge, config, unreadable, unread))
     import asyncio  # noqa: PLC0415 - as in `once`
 
-    return asyncio.run(_stored_in_clusters(config, edge, unreadable))
+    return asyncio.run(_stored_in_clusters(config, edge, unreadable, unread))
 
 
 def _has_secrets(login: Login) -> bool:
@@ -57,12 +63,13 @@ def _has_secrets(login: Login) -> bool:
 
 
 async def taken_up(
-    config: Config, edge: Edge, unreadable: Unreadable
+    config: Config, edge: Edge, unreadable: Unreadable, unread: Unread
 ) -> list[tuple[LoginState, list[Output]]]:
     """Each login as a daemon would begin with it, with its outputs; namespaces are listed once."""
-    saved = await edge.loader(saved_of(edge, config, unreadable), unreadable)()
+    saved = await edge.loader(_kept(edge, config, unreadable, unread), unreadable)()
     if isinstance(saved, Failed):
-        raise FileFailure(saved.reason, saved.detail)
+        unread(FileFailure(saved.reason, saved.detail))
+        saved = {}
     served = {
         name: [Place(OutputName(output), place) for output, place in one.places]
         for name, one in saved.items()
@@ -78,10 +85,12 @@ async def taken_up(
     ]
 
 
-async def _stored_in_clusters(config: Config, edge: Edge, unreadable: Unreadable) -> Report:
+async def _stored_in_clusters(
+    config: Config, edge: Edge, unreadable: Unreadable, unread: Unread
+) -> Report:
     try:
         states = []
-        logins = await taken_up(config, edge, unreadable)
+        logins = await taken_up(config, edge, unreadable, unread)
         for login, (state, outputs) in zip(config.logins, logins, strict=True):
             known = _looked(state, login, edge)
             states.append(await _looked_in_clusters(known, outputs, edge))
@@ -198,6 +207,16 @@ def unsavable(config: Config) -> Failed | None:
 def saved_of(edge: Edge, config: Config, unreadable: Unreadable) -> dict[LoginName, Saved]:
     """What the state directory has; nothing where the state is in a cluster."""
     return {} if config.state else kept_in(edge, unreadable)
+
+
+def _kept(
+    edge: Edge, config: Config, unreadable: Unreadable, unread: Unread
+) -> dict[LoginName, Saved]:
+    try:
+        return saved_of(edge, config, unreadable)
+    except FileFailure as exc:
+        unread(exc)
+        return {}
 
 
 def kept_in(edge: Edge, unreadable: Unreadable) -> dict[LoginName, Saved]:

@@ -99,7 +99,7 @@ def test_how_far_it_was_tried_is_told() -> None:
     assert [text for _, text in shown(a_try(places=10_000, count=LOOKS, is_placeholder=True))][
         1:
     ] == [
-        "  tried with a placeholder, since no login is held yet",
+        "  tried with a placeholder, since no login is known yet",
         "  of 10000 the first were tried; the daemon tries all, once it runs",
     ]
     assert shown(a_try(places=0, count=0)) == [

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lightkeeper.config.model import Config
     from lightkeeper.config.rbac import Grant
+    from lightkeeper.core.file_failure import FileFailure
 
 Document = dict[str, Any]
 
@@ -55,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
         return _grants(loaded.config)
     for warning in (*loaded.warnings, *_exposed(loaded.config)):
         sys.stderr.write(f"warning: {warning}\n")
+    unread: list[FileFailure] = []
     try:
-        document = store.document(args, "check", loaded.config)
+        document = store.document(args, "check", loaded.config, unread.append)
     except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
         settings.complain(exc)
         return MISUSED
@@ -64,12 +66,13 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     shown = [place for login in document["logins"] for place in places(login)]
     obstacles = _obstacles(shown, loaded.config)
-    plan = [row for login in document["logins"] for row in rows(login, document["at"], obstacles)]
+    at = "" if unread else document["at"]
+    plan = [row for login in document["logins"] for row in rows(login, at, obstacles)]
     print_table(["login", "region", "renews", "place", "what would be written"], plan)
     failing = [(place["place"], one) for place in shown if (one := _obstacle(place, obstacles))]
     for line in remarks(document["logins"], obstacles):
         sys.stdout.write(f"{line}\n")
-    status = FAILED if _is_closed(loaded.config) or failing else DONE
+    status = FAILED if unread or _is_closed(loaded.config) or failing else DONE
     if not args.online:
         return status
     said = [*proof.identities(loaded), *proof.clusters(loaded, [path for path, _ in failing])]
@@ -197,7 +200,9 @@ def remarks(logins: Iterable[Document], obstacles: Mapping[str, Document]) -> It
 
 
 def _when(login: Document, at: str) -> str:
-    """When a daemon that begins now would renew, and why then."""
+    """When a daemon that begins now would renew, and why then; `at` is empty without a state."""
+    if not at:
+        return "not known without the state"
     why, attempt = WHY[login["next_attempt_why"]], login["next_attempt"]
     # Attempts stand on the server's clock.
     server_now = datetime.fromisoformat(at) - timedelta(seconds=login["clock_skew_seconds"])

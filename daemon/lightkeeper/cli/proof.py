@@ -40,14 +40,8 @@ def clusters(loaded: Loaded, known: Collection[str]) -> Iterator[Line]:
     if not needed(loaded.config):
         return
     from lightkeeper import proving
-    from lightkeeper.core.file_failure import FileFailure
-    from lightkeeper.core.reasons import STORE
 
-    try:
-        yield from told(proving.proof(loaded.config, known))
-    except FileFailure as exc:  # since it was read for the plan
-        yield _AT(f"the state: {exc.reason}: {exc.detail}", Tone.WRONG)
-        yield Line(STORE[exc.reason].advice)
+    yield from told(proving.proof(loaded.config, known))
 
 
 def told(proof: Proof) -> Iterator[Line]:
@@ -85,7 +79,7 @@ def _secrets(tried: Tried) -> Iterator[Line]:
     else:
         yield _AT(f"{tried.login}: {secrets} {of} could be written", Tone.GOOD)
     if tried.is_placeholder:
-        yield Line("tried with a placeholder, since no login is held yet", Tone.QUIET)
+        yield Line("tried with a placeholder, since no login is known yet", Tone.QUIET)
     if tried.is_cut:
         yield Line(
             f"of {tried.places} the first were tried; the daemon tries all, once it runs",

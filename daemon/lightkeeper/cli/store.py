@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lightkeeper.core.facts import LoginName
     from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.ports import Failed
+    from lightkeeper.viewing import Unread
 
 
 def is_for_its_user(args: argparse.Namespace, command: str, config: Config) -> bool:
@@ -29,18 +30,28 @@ def is_for_its_user(args: argparse.Namespace, command: str, config: Config) -> b
     return True
 
 
-def document(args: argparse.Namespace, command: str, config: Config) -> dict[str, Any] | None:
-    """The status document by what is kept; None if the state directory cannot be read."""
+def document(
+    args: argparse.Namespace, command: str, config: Config, unread: Unread | None = None
+) -> dict[str, Any] | None:
+    """The status document by what is kept; None if that cannot be read, which is said.
+
+    Who is told it by `unread` goes on with a document of logins of which nothing is kept.
+    """
     if is_for_its_user(args, command, config):
         return None
     from lightkeeper import viewing
     from lightkeeper.core.file_failure import FileFailure
     from lightkeeper.core.status import as_document
 
-    try:
-        return as_document(viewing.stored(config, unreadable(command, config)))
-    except FileFailure as exc:
+    def failed(exc: FileFailure) -> None:
         cannot(command, f"{_named(config)} cannot be read: {said(exc)}")
+        if unread is None:
+            raise exc
+        unread(exc)
+
+    try:
+        return as_document(viewing.stored(config, unreadable(command, config), failed))
+    except FileFailure:
         return None
 
 

@@ -47,7 +47,7 @@ def test_with_the_rights_that_are_printed_all_is_well_and_nothing_is_written(
 
     assert status == 0, said
     assert f"prod: 2 Secrets of kubernetes_secret:{NAME} could be written" in said
-    assert "tried with a placeholder, since no login is held yet" in said
+    assert "tried with a placeholder, since no login is known yet" in said
     assert "namespaces can be listed and watched" in said
     assert f"the state {cluster.home}/state could be saved" in said
     assert f"the Lease {cluster.home}/leader could be held" in said
@@ -102,3 +102,27 @@ def test_whoever_pulls_with_it_is_warned_of_if_that_may_be_seen(cluster: Cluster
     assert status == 0, said
     assert f"warning: ServiceAccount builder in {here} has {NAME} in its imagePullSecrets" in said
     assert said.count("warning: ") == 1
+
+
+def test_all_that_is_wrong_is_told_where_the_state_cannot_be_read_either(
+    cluster: Cluster,
+) -> None:
+    one = cluster.api.namespace()
+    output = f"      - {{type: kubernetes_secret, namespaces: [{one}]}}\n"
+    home = cluster.home
+    more = f"state: {{secret: {home}/state}}\nleader_election: {{lease: {home}/leader}}\n"
+    file = cluster.configure("unread", login(output, more))
+
+    words = ("check", "--online", "--config", str(file))
+    done = command(cluster.folder, cluster.environment(cluster.kubeconfig()), *words)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"lightkeeper check: the Secret {home}/state cannot be read: the API server answered 403"
+    )
+    said = done.stdout
+    assert f"prod   eu-central-1  not known without the state  {one}/{NAME}" in said
+    assert "prod: AWS knows it as " in said
+    assert f"prod: 1 of 1 Secret of kubernetes_secret:{NAME} could not be written" in said
+    assert f"the state {home}/state: access_denied: " in said
+    assert f"the Lease {home}/leader: access_denied: " in said
