@@ -148,7 +148,8 @@ async def once(
         keeping.cancel()
     await edge.workers.drain(timedelta(seconds=5))
     await edge.close()
-    return view_of(config, fleet.states, edge.clock, unlisted=edge.clusters.unlisted)
+    asked, states = edge.clusters, fleet.states
+    return view_of(config, states, edge.clock, unlisted=asked.unlisted, unchosen=asked.unchosen)
 
 
 def _apart(edge: Edge, places: list[str], served: Collection[str]) -> list[str]:

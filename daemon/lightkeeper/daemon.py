@@ -116,13 +116,14 @@ class Daemon:
         return self.look()()
 
     def _view_of(self, state: LoginState) -> Report:
-        return view_of(self.config, [state], self._edge.clock)
+        unchosen = self._edge.clusters.unchosen
+        return view_of(self.config, [state], self._edge.clock, unchosen=unchosen)
 
     def look(self) -> Callable[[], Report]:
         """How everything stands now, to be made a report of in any thread."""
-        part = self._keeping.part
-        unlisted = self._edge.clusters.unlisted
-        return partial(view_of, self.config, self._fleet.states, self._edge.clock, part, unlisted)
+        part, states = self._keeping.part, self._fleet.states
+        unlisted, unchosen = self._edge.clusters.unlisted, self._edge.clusters.unchosen
+        return partial(view_of, self.config, states, self._edge.clock, part, unlisted, unchosen)
 
     @property
     def address(self) -> str:
@@ -226,6 +227,7 @@ class Daemon:
                     realms.changed, realms.pruned = self._fleet.survey, self._fleet.cleared
                     realms.unlisted = partial(self._journal.namespaces_listed, self._edge.clock.now)
                     realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
+                    realms.unchosen = self._journal.namespaces_chosen
                     realms.known, realms.leads = self._fleet.known, self._leads
                     await realms.run()
             self._roam_again.clear()

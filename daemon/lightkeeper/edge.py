@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from random import SystemRandom
 from typing import TYPE_CHECKING, assert_never
 
@@ -270,8 +270,10 @@ def view_of(
     clock: Clock,
     part: Part = ALONE,
     unlisted: Unlisted | None = None,
+    unchosen: Collection[tuple[LoginName, OutputName]] = (),
 ) -> Report:
     """The report on these logins."""
     regions = {login.name: login.region for login in config.logins}
-    told = report([(state, regions.get(state.login, "")) for state in states], clock.now())
+    logins = [(state, regions.get(state.login, "")) for state in states]
+    told = report(logins, clock.now(), unchosen)
     return replace(told, part=part, unlisted=unlisted)

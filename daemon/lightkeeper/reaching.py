@@ -86,6 +86,11 @@ class Reach:
         """Why it is not known which namespaces there are."""
         return self.realms.why_unlisted if self.realms else None
 
+    @property
+    def unchosen(self) -> Collection[tuple[LoginName, OutputName]]:
+        """The outputs that choose none of the namespaces that there are."""
+        return self.realms.choosing_none if self.realms else ()
+
     def insecure(self) -> list[str]:
         """What is to be said aloud of clusters that are asked without looking whom."""
         servers = set(self.realms.insecure if self.realms else ())

@@ -94,7 +94,8 @@ async def _stored_in_clusters(
         for login, (state, outputs) in zip(config.logins, logins, strict=True):
             known = _looked(state, login, edge)
             states.append(await _looked_in_clusters(known, outputs, edge))
-        return view_of(config, states, edge.clock, unlisted=edge.clusters.unlisted)
+        asked = edge.clusters
+        return view_of(config, states, edge.clock, unlisted=asked.unlisted, unchosen=asked.unchosen)
     finally:
         await edge.close()
 

@@ -236,7 +236,9 @@ def _told(failure: object, place: object = None, **more: object) -> bytes:
         "remaining_seconds": 21600.0,
         "expires": "2026-01-02T00:00:00Z",
         "failure": failure,
-        "outputs": [{"places": [{"drift": None, "waits": None, "notices": []} | standing]}],
+        "outputs": [
+            {"lacks": None, "places": [{"drift": None, "waits": None, "notices": []} | standing]}
+        ],
     }
     document = {"at": "2026-01-01T18:00:00Z", "ready": True, "logins": [login | more]}
     return json.dumps(document).encode() + b"\n"

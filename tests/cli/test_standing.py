@@ -67,6 +67,12 @@ def test_only_what_was_noticed_is_said_where_nothing_is_delivered() -> None:
     ]
 
 
+def test_an_output_without_a_place_is_told_with_its_login() -> None:
+    output = {"output": "secrets", "lacks": "no namespace is chosen", "places": []}
+
+    assert Line("no namespace is chosen", Tone.ODD) in lines(LOGIN | {"outputs": [output]})
+
+
 @pytest.mark.parametrize(
     ("what", "word", "tone"),
     [
@@ -89,7 +95,12 @@ def test_a_login_is_told_with_its_failure_and_its_places() -> None:
         "failure": failing,
         "next_attempt": "14:00Z",
         "next_attempt_why": "expired",
-        "outputs": [{"places": [PLACE | {"expires": "16:00Z"}, PLACE | {"notices": [WARNING]}]}],
+        "outputs": [
+            {
+                "lacks": None,
+                "places": [PLACE | {"expires": "16:00Z"}, PLACE | {"notices": [WARNING]}],
+            }
+        ],
     }
 
     assert [(line.text, line.depth) for line in lines(login)] == [
@@ -112,6 +123,7 @@ def an_output(places: list[dict[str, Any]], earliest: str | None = None) -> dict
     states = [place["state"] for place in places]
     return {
         "output": "secrets",
+        "lacks": None,
         "places": places,
         "places_by_state": {word: states.count(word) for word in ("ok", "failing", "pending")},
         "earliest_expiry": earliest,

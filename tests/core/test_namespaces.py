@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lightkeeper.core.namespaces import Choice, Roster, Unlisted
+from lightkeeper.core.namespaces import Choice, Roster, Unlisted, none_chosen
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report, unready
-from tests.core.making import HOUR, at
+from lightkeeper.core.status import as_document
+from tests.core.making import HERE, HOUR, LOGIN, NOWHERE, at, delivered_to
 
 EVERY = ("build", "ci", "kube-system", "team-a", "team-b")
 
@@ -57,6 +58,28 @@ def test_namespaces_that_are_not_known_are_told_where_every_place_counts() -> No
     assert one.sentence.startswith(
         "which namespaces there are is not known: User cannot list (access_denied). The API server"
     )
+
+
+def test_an_output_that_chooses_none_is_told_where_every_place_counts() -> None:
+    told = report([(delivered_to(HERE), "")], at(HOUR), [(LOGIN, NOWHERE.output)])
+
+    assert unready(told, every_place=False) == ()
+    (one,) = unready(told, every_place=True)
+    assert (one.output, one.reason) == (NOWHERE.output, "pending")
+    assert one.sentence == f"{LOGIN}: {none_chosen(NOWHERE.output)}"
+    (login,) = as_document(told)["logins"]
+    assert login["ready"]
+    assert [(output["output"], output["lacks"]) for output in login["outputs"]] == [
+        (HERE.output, None),
+        (NOWHERE.output, none_chosen(NOWHERE.output)),
+    ]
+
+
+def test_an_output_whose_last_place_is_about_to_go_is_told_with_that() -> None:
+    told = report([(delivered_to(HERE), "")], at(), [(LOGIN, HERE.output)])
+
+    (output,) = told.logins[0].outputs
+    assert (len(output.places), output.lacks) == (1, "")
 
 
 def test_a_reason_that_is_none_of_a_delivery_has_no_advice() -> None:

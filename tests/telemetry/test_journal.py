@@ -16,11 +16,11 @@ from lightkeeper.core.election import (
     LeadershipEnded,
     LeaseReleased,
 )
-from lightkeeper.core.namespaces import Unlisted
+from lightkeeper.core.namespaces import Unlisted, none_chosen
 from lightkeeper.core.reasons import DELIVERY, STORE, Reason
 from lightkeeper.telemetry.events import OWN_EVENTS
 from lightkeeper.telemetry.journal import Journal
-from tests.core.making import HOUR, MINUTE, at
+from tests.core.making import HOUR, LOGIN, MINUTE, OUTPUT, at
 from tests.telemetry.reading import Line, Stream, logging_to
 
 
@@ -122,6 +122,19 @@ def test_namespaces_that_cannot_be_listed_are_said_once_and_again_when_they_can(
     assert lines[0]["advice"] == DELIVERY[Reason.NETWORK].advice
 
 
+def test_an_output_that_chooses_no_namespace_is_said_once_and_again_when_it_chooses_some() -> None:
+    def say(journal: Journal) -> None:
+        for unchosen in ([], [(LOGIN, OUTPUT)], [(LOGIN, OUTPUT)], [], [], [(LOGIN, OUTPUT)]):
+            journal.namespaces_chosen(unchosen)
+
+    lines = written(say)
+
+    said = [(line["event"], line["level"], line["login"], line["output"]) for line in lines]
+    missing = ("namespace_missing", "warning", LOGIN, OUTPUT)
+    assert said == [missing, ("namespace_chosen", "info", LOGIN, OUTPUT), missing]
+    assert lines[0]["detail"] == none_chosen(OUTPUT)
+
+
 def test_a_state_that_cannot_be_read_is_said_when_it_begins_and_each_hour() -> None:
     def say(journal: Journal) -> None:
         for after in (0 * MINUTE, MINUTE, HOUR, HOUR + MINUTE):
@@ -191,6 +204,8 @@ def say_everything(journal: Journal) -> None:
     journal.watch_blind("d")
     journal.namespaces_listed(at, Unlisted(reason=Reason.NETWORK, detail="d"))
     journal.namespaces_listed(at, None)
+    journal.namespaces_chosen([(LOGIN, OUTPUT)])
+    journal.namespaces_chosen([])
     journal.places_left("prod", ["/a"])
     journal.state_not_read(Reason.NETWORK, "d", at())
     journal.renewal_not_begun("w")

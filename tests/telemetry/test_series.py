@@ -9,6 +9,7 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place
 from lightkeeper.core.moment import ServerClock
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, Reason
+from lightkeeper.core.report import report
 from lightkeeper.core.state import LoginState
 from lightkeeper.telemetry.metrics import Metrics
 from lightkeeper.telemetry.series import MAX_PLACES, Series
@@ -16,6 +17,7 @@ from tests.core.making import (
     HERE,
     HOUR,
     LIFETIME,
+    LOGIN,
     MINUTE,
     NOON,
     OUTPUT,
@@ -237,3 +239,14 @@ def test_a_login_that_is_gone_leaves_no_series() -> None:
 
     assert 'login="gone"' not in text_of(metrics)
     assert 'login="prod"' in text_of(metrics)
+
+
+def test_an_output_that_chooses_no_namespace_has_no_place_and_no_expiry() -> None:
+    """Of a series that is absent no alert fires."""
+    told = report([(keeping(), "")], at(), [(LOGIN, OUTPUT)])
+    families = families_of(Metrics(lambda: lambda: told, NOON, elects=False))
+
+    for state in ("ok", "failing", "pending"):
+        assert value(families, "lightkeeper_output_places", output=OUTPUT, state=state) == 0.0
+    with pytest.raises(ValueError, match="not enough values"):
+        value(families, "lightkeeper_output_earliest_expiration_timestamp_seconds")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from lightkeeper.cli import proof, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.standing import MANY, WHY, Tone, few, noticed, places, progress
+from lightkeeper.cli.standing import MANY, WHY, Tone, few, lacking, noticed, places, progress
 from lightkeeper.cli.words import cannot, print_lines, print_table
 from lightkeeper.config.problem import ConfigErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lightkeeper.config.model import Config
     from lightkeeper.config.rbac import Grant
@@ -180,8 +180,8 @@ def _looks(places: int) -> str:
     return f"; the first {LOOKS} were looked at" if places > LOOKS else ""
 
 
-def remarks(logins: Iterable[Document], obstacles: Mapping[str, Document]) -> Iterator[str]:
-    """What to do about what fails, and what was noticed; of many places that fail alike once."""
+def remarks(logins: Sequence[Document], obstacles: Mapping[str, Document]) -> Iterator[str]:
+    """What to do about what fails, what was noticed, of many places once, and what has no place."""
     outputs = [output for login in logins for output in login["outputs"]]
     advice, notices = [], []
     for output in outputs:
@@ -197,6 +197,8 @@ def remarks(logins: Iterable[Document], obstacles: Mapping[str, Document]) -> It
         notices += [f"{output['output']}: {rest}"] if rest else []
     yield from (f"{what}: {said}" for what, said in dict.fromkeys(advice))
     yield from notices
+    for login in logins:
+        yield from (f"{login['login']}: {line.text}" for line in lacking(login))
 
 
 def _when(login: Document, at: str) -> str:

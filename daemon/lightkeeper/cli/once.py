@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lightkeeper.cli import asking, settings, store
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, collect_seldom
-from lightkeeper.cli.standing import about, is_wanted, places
+from lightkeeper.cli.standing import about, is_wanted, lacking, places
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.core import policy
@@ -183,6 +183,8 @@ def _told(document: Document) -> int:
         if failure:
             sys.stdout.write(f"  renewal failed, {failure['reason']}: {failure['detail']}\n")
             sys.stdout.write(f"    {failure['advice']}\n")
+        for line in lacking(login):
+            sys.stdout.write(f"  {line.text}\n")
         for place in places(login):
             well = well and place["state"] == "ok"
             sys.stdout.write(f"  {place['place']}: {place['state']}\n")

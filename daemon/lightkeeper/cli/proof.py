@@ -66,10 +66,7 @@ def _secrets(tried: Tried) -> Iterator[Line]:
     from lightkeeper.core.reasons import DELIVERY
 
     of = f"of {tried.output}"
-    if not tried.places:
-        yield _AT(f"{tried.login}: no namespace is chosen by {tried.output} now", Tone.ODD)
-        return
-    if not tried.tried:
+    if not tried.tried:  # none is chosen, or all fail already: the plan said so
         return
     # Of the rest it was said already that they fail.
     other = "other " if tried.tried < tried.places and not tried.is_cut else ""

@@ -73,6 +73,7 @@ def lines(login: Mapping[str, Any], *, every_place: bool = False) -> Iterator[Li
         yield Line(f"failing since {failure['since']}: {said}", Tone.WRONG)
         yield Line(failure["advice"])
         yield Line(attempt(login), Tone.QUIET)
+    yield from lacking(login)
     for output in login["outputs"]:
         if len(output["places"]) > MANY:
             yield _progress(output)
@@ -81,6 +82,13 @@ def lines(login: Mapping[str, Any], *, every_place: bool = False) -> Iterator[Li
         else:
             for place in output["places"]:
                 yield from _place(place)
+
+
+def lacking(login: Mapping[str, Any]) -> Iterator[Line]:
+    """The outputs that have no place."""
+    for output in login["outputs"]:
+        if output["lacks"]:
+            yield Line(output["lacks"], Tone.ODD)
 
 
 def _place(place: Mapping[str, Any]) -> Iterator[Line]:

@@ -65,6 +65,14 @@ class Unlisted(Struct, frozen=True, kw_only=True):
         return f"{said} {self.advice}".rstrip()
 
 
+def none_chosen(output: str) -> str:
+    """What is said of an output that chooses none of the namespaces that there are."""
+    return (
+        f"no namespace is chosen by {output} now: nothing is delivered by it until one is there"
+        " that its `namespaces` or `namespace_selector` find; look for a slip in them, or make one"
+    )
+
+
 class Roster(Struct, frozen=True, kw_only=True):
     """The namespaces that a selector finds, as far as lists and watches told."""
 

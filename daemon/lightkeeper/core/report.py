@@ -5,7 +5,7 @@ Instants stand on the server's clock, by which credentials expire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 
@@ -17,7 +17,7 @@ from lightkeeper.core.credential import RegistryHost
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, Why
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.namespaces import Unlisted
+from lightkeeper.core.namespaces import Unlisted, none_chosen
 from lightkeeper.core.notices import Notice, ordered
 from lightkeeper.core.part import ALONE, Part
 from lightkeeper.core.place import PlaceState
@@ -61,6 +61,11 @@ class OutputReport(Struct, frozen=True, kw_only=True):
     name: OutputName
     places: tuple[PlaceReport, ...]
     counts: OutputCounts
+
+    @property
+    def lacks(self) -> str:
+        """That it has no place, and what to do; empty if it has one."""
+        return "" if self.places else none_chosen(self.name)
 
     @property
     def earliest(self) -> datetime | None:
@@ -141,9 +146,20 @@ class NotReady(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-def report(logins: Sequence[tuple[LoginState, str]], now: Moment) -> Report:
-    """The snapshot of these states, each with its login's region."""
-    return Report(at=now.wall, logins=tuple(_login(state, region, now) for state, region in logins))
+def report(
+    logins: Sequence[tuple[LoginState, str]],
+    now: Moment,
+    unchosen: Collection[tuple[LoginName, OutputName]] = (),
+) -> Report:
+    """The snapshot of these states, each with its login's region.
+
+    An output without a place is among `unchosen`, or it is not known yet that it has none.
+    """
+    told = (
+        _login(state, region, now, [output for login, output in unchosen if login == state.login])
+        for state, region in logins
+    )
+    return Report(at=now.wall, logins=tuple(told))
 
 
 def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
@@ -151,7 +167,7 @@ def unready(report: Report, *, every_place: bool) -> tuple[NotReady, ...]:
 
     A login with too little left, or that the registry no longer takes; an output none of whose
     places holds what is held. With `every_place` each place has to hold it and to take the next,
-    and it has to be known which there are.
+    each output has to have one, and it has to be known which there are.
     """
     waiting = (
         NotReady(login=LoginName(""), output="", place="", reason="pending", sentence=told)
@@ -172,7 +188,9 @@ def advice(failure: Failure, table: Mapping[Reason, Failing]) -> str:
     return table[failure.reason].advice if failure.reason in table else ""
 
 
-def _login(state: LoginState, region: str, now: Moment) -> LoginReport:
+def _login(
+    state: LoginState, region: str, now: Moment, unchosen: Sequence[OutputName]
+) -> LoginReport:
     held, server_now = state.held, state.server_now(now)
     why, at = next_renewal(state, now)
     return LoginReport(
@@ -200,17 +218,22 @@ def _login(state: LoginState, region: str, now: Moment) -> LoginReport:
         delivered_at=state.delivered_at,
         unsaved=state.unsaved,
         bug=state.bug,
-        outputs=tuple(_outputs(state, now)),
+        outputs=tuple(_outputs(state, now, unchosen)),
         notes=state.notes,
     )
 
 
-def _outputs(state: LoginState, now: Moment) -> Iterator[OutputReport]:
+def _outputs(
+    state: LoginState, now: Moment, unchosen: Sequence[OutputName]
+) -> Iterator[OutputReport]:
     places: dict[OutputName, list[PlaceReport]] = {name: [] for name in state.outputs}
     for place in state.places.values():
         places[place.place.output].append(_place(state, place, now))
     for name, reports in places.items():
         yield OutputReport(name=name, places=tuple(reports), counts=state.outputs[name])
+    for name in unchosen:
+        if name not in places:  # else its last place is about to go
+            yield OutputReport(name=name, places=(), counts=OutputCounts())
 
 
 def _place(state: LoginState, place: PlaceState, now: Moment) -> PlaceReport:
@@ -258,6 +281,11 @@ def _unready(login: LoginReport, *, every_place: bool) -> Iterator[NotReady]:
     if not login.is_fresh or login.is_refused:
         yield _lacking(login)
     for output in login.outputs:
+        if output.lacks and every_place:
+            said = f"{login.login}: {output.lacks}"
+            yield NotReady(
+                login=login.login, output=output.name, place="", reason="pending", sentence=said
+            )
         wrong = [place for place in output.places if place.standing is not Standing.OK]
         lacking = [place for place in wrong if not place.is_failing_ahead]
         if every_place or len(lacking) == len(output.places):

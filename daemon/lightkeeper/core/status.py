@@ -122,6 +122,7 @@ def _login(login: LoginReport, *, is_ready: bool) -> Document:
 def _output(output: OutputReport) -> Document:
     return {
         "output": output.name,
+        "lacks": output.lacks or None,
         "earliest_expiry": instant(output.earliest),
         "places_by_state": {standing.value: output.count(standing) for standing in Standing},
         "changed": output.counts.changed,

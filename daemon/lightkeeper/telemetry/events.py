@@ -296,6 +296,16 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "it is known again which namespaces there are",
         "Namespaces are listed and watched again.",
     ),
+    "namespace_missing": OwnEvent(
+        "warning",
+        "{detail}",
+        "An output chooses none of the namespaces that there are, and delivers nothing.",
+    ),
+    "namespace_chosen": OwnEvent(
+        "info",
+        "{output} chooses a namespace again, or is served no more",
+        "An output that chose no namespace chooses one now, or is served no more.",
+    ),
     "places_left": OwnEvent(
         "warning",
         "our entries stay in places that are served no more; {command} takes them out",

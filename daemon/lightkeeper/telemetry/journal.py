@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, assert_never
 
 import structlog
@@ -18,9 +18,10 @@ from lightkeeper.core.election import (
     LeadershipEnded,
     LeaseReleased,
 )
+from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.namespaces import Unlisted
+from lightkeeper.core.namespaces import Unlisted, none_chosen
 from lightkeeper.core.reasons import LEASE, STORE, Reason
 from lightkeeper.telemetry import logs
 from lightkeeper.telemetry.events import OWN_EVENTS
@@ -39,6 +40,7 @@ class Journal:
         self._withdrawal = withdrawal
         self._failures = dict[str, Failure]()
         self._blind = set[str]()
+        self._unchosen = set[tuple[LoginName, OutputName]]()
 
     def configure(self, form: logs.Format, level: str) -> None:
         """Log in this form and from this level on."""
@@ -127,6 +129,15 @@ class Journal:
         elif self._is_due(event, failed.reason, now()):
             said = {"reason": failed.reason, "detail": failed.detail, "advice": failed.advice}
             _log(event, **said)
+
+    def namespaces_chosen(self, unchosen: Collection[tuple[LoginName, OutputName]]) -> None:
+        """Which outputs choose none, said when it begins; and which choose some again."""
+        none, before = set(unchosen), self._unchosen
+        self._unchosen = none
+        for login, output in sorted(none - before):
+            _log("namespace_missing", login=login, output=output, detail=none_chosen(output))
+        for login, output in sorted(before - none):
+            _log("namespace_chosen", login=login, output=output)
 
     def places_left(self, login: str, places: Sequence[str]) -> None:
         """What takes our entries out."""

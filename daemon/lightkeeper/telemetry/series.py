@@ -161,7 +161,11 @@ def _output_families(outputs: _Outputs) -> Iterator[Metric]:
         "output_earliest_expiration_timestamp_seconds",
         "The first expiry of what the places really hold, 0 if one holds nothing of ours.",
         by_output,
-        ((_labels(login, output), _stamp(output.earliest)) for login, output in outputs),
+        (
+            (_labels(login, output), _stamp(output.earliest))
+            for login, output in outputs
+            if output.places
+        ),
     )
     yield _gauge(
         "output_places",

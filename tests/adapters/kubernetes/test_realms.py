@@ -142,6 +142,19 @@ async def test_a_label_finds_them_beside_names() -> None:
         assert namespaces_of(output) == ["ci"]
 
 
+async def test_what_chooses_none_is_told_once_they_are_listed_and_until_it_chooses_some() -> None:
+    scene = Scene(Choice.of(["nothing-*"], None, []), known=())
+    told = asyncio.Queue[Any]()
+    async with asyncio.timeout(5), scene.running():
+        assert not scene.realms.choosing_none
+        scene.realms.unchosen = told.put_nowait
+        assert await told.get() == ((LOGIN, OUTPUT),)
+        scene.server.namespace("nothing-yet")
+        assert await told.get() == ()
+        scene.server.end_namespace("nothing-yet")
+        assert await told.get() == ((LOGIN, OUTPUT),)
+
+
 async def test_it_is_told_why_they_are_not_known_and_when_they_are_again() -> None:
     """What was known before is served meanwhile."""
     scene = Scene(Choice.of([], "ci=true", []), known=("team-old",), rights=RIGHTS[:1])

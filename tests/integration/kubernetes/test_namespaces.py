@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lightkeeper.core.namespaces import none_chosen
 from tests.integration.kubernetes.cluster import (
     NAME,
     WITHIN_SECONDS,
@@ -14,7 +15,7 @@ from tests.integration.kubernetes.cluster import (
     login,
     within,
 )
-from tests.integration.process import Daemon, eventually
+from tests.integration.process import Daemon, command, eventually
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -68,3 +69,37 @@ def test_fifty_namespaces_come_and_go(cluster: Cluster) -> None:
         assert not running.events("daemon_surprised")
         failed = running.events("delivery_failed")
         assert {one["reason"] for one in failed} <= {"namespace_terminating", "namespace_missing"}
+
+
+def test_a_selector_that_finds_none_is_told_wherever_somebody_looks(cluster: Cluster) -> None:
+    """And it is no failure: a platform may begin without a namespace that builds."""
+    output = f"      - {{type: kubernetes_secret, namespace_selector: ci={cluster.home}}}\n"
+    file = cluster.configure("d", login(output, f"state: {{secret: {cluster.home}/state}}\n"))
+    cluster.apply_rights(file)
+    kubeconfig = cluster.kubeconfig()
+    sentence = none_chosen(f"kubernetes_secret:{NAME}")
+    socket = str(cluster.folder / "d" / "control.sock")
+
+    def told(*words: str) -> tuple[int, bool]:
+        done = command(
+            cluster.folder, cluster.environment(kubeconfig), *words, "--config", str(file)
+        )
+        return done.returncode, sentence in done.stdout
+
+    assert told("check") == (0, True)
+    assert told("check", "--online") == (0, True)
+    assert told("once") == (0, True)
+    assert told("status") == (0, True)
+    with cluster.running(file, kubeconfig) as running:
+        missing = running.wait_for("namespace_missing")
+        assert (missing["level"], missing["detail"]) == ("warning", sentence)
+        assert told("status", "--socket", socket) == (0, True)
+        assert running.get("/readyz")[0] == 200
+        status, body = running.get("/readyz?places=all")
+        assert (status, sentence in body) == (503, True)
+        assert 'state="ok"} 0.0' in running.get("/metrics")[1]
+
+        cluster.api.namespace(labels={"ci": cluster.home})
+        running.wait_for("namespace_chosen")
+        running.wait_for("place_delivered")
+        assert told("status", "--socket", socket) == (0, False)

@@ -122,6 +122,8 @@ class Realms:
         """Is told that the namespaces are others now."""
         self.unlisted: Callable[[Unlisted | None], None] = lambda _: None
         """Is told why it is not known which namespaces there are, and that it is known again."""
+        self.unchosen: Callable[[Collection[tuple[LoginName, OutputName]]], None] = lambda _: None
+        """Is told, as often as `changed`, which outputs choose none."""
         self.pruned: Callable[[LoginName, str], None] = lambda _, __: None
         """Is told in which Secret nothing of a login is left that should not be."""
         self.not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
@@ -156,6 +158,17 @@ class Realms:
             for one in realm.namespaces.failures:
                 return Unlisted(reason=one.reason, detail=one.detail)
         return None
+
+    @property
+    def choosing_none(self) -> tuple[tuple[LoginName, OutputName], ...]:
+        """The outputs that choose none of the namespaces that were listed."""
+        return tuple(
+            (one.login, one.name)
+            for realm in self._realms.values()
+            for one in realm.outputs
+            if realm.namespaces.is_listed(one.choice)
+            and not realm.namespaces.served(one.choice, one.known)
+        )
 
     def output(self, served: ServedSecret) -> KubernetesSecret:
         """The output; nothing is sent yet. `ClusterConfigError` says what is wrong with it."""
@@ -270,6 +283,7 @@ class Realms:
         self.changed()
         for realm in self._realms.values():
             realm.tidy()
+        self.unchosen(self.choosing_none)
         # Once who delivers has heard: what it has left is told to be gone from there.
         for one in self._prunings.values():
             one.look()

@@ -39,9 +39,13 @@ class Namespaces:
         self._served.clear()
         self._tend.set()
 
+    def is_listed(self, choice: Choice) -> bool:
+        """Whether it is known which namespaces are meant."""
+        return all(selector in self._found for selector in choice.selectors)
+
     def served(self, choice: Choice, known: Collection[str]) -> tuple[str, ...]:
         """The namespaces that are meant; of what was not listed yet, those of `known`."""
-        if any(selector not in self._found for selector in choice.selectors):
+        if not self.is_listed(choice):
             return tuple(sorted({*choice.names, *known}))
         if choice not in self._served:
             every = self._found[""].names if choice.patterns else ()
