@@ -252,11 +252,7 @@ EXPIRY = [
     (held_by(HERE), None, "not read yet"),
     (after(served(HERE), drifted(HOUR)), None, "somebody else's"),
     (after(served(HERE), drifted(HOUR, Cause.REMOVED, digest=None)), None, "nothing"),
-    (
-        after(served(HERE), started(HOUR), renewed(HOUR, SECOND_ONE)),
-        NOON + LIFETIME,
-        "the former one",
-    ),
+    (after(served(HERE), started(HOUR), renewed(HOUR, SECOND_ONE)), NOON + LIFETIME, "former"),
     (after(served(HERE), not_delivered(HOUR)), NOON + LIFETIME, "what it held when last read"),
     (after(served(HERE), not_delivered(HOUR, Reason.WRONG_TYPE)), None, "nothing for clients"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.integration.kubernetes.cluster import NAME, Cluster, login
-from tests.integration.process import command
+from tests.integration.process import command, eventually
 from tests.real.cluster import rule
 
 
@@ -54,7 +54,8 @@ def test_with_the_rights_that_are_printed_all_is_well_and_nothing_is_written(
     assert versions(cluster, cluster.home, one, two) == []
 
     with cluster.running(file, kubeconfig) as running:
-        running.wait_for("credential_delivered")
+        eventually("each has its Secret", lambda: cluster.holds(one) and cluster.holds(two))
+        assert running.get("/readyz")[0] == 200
     before = versions(cluster, cluster.home, one, two)
     status, said = check(cluster, file, kubeconfig)
     assert (status, "placeholder" in said) == (0, False), said
