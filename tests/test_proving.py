@@ -66,7 +66,7 @@ class World:
 async def test_what_may_be_written_is_told_and_not_written(state: LoginState) -> None:
     told = await World("ci", "team").tried(state)
 
-    assert (told.tried, told.failures, told.is_cut) == (2, (), False)
+    assert (told.tried, told.failures, told.undeletable, told.looked) == (2, (), (), 2)
     assert told.is_placeholder is (state.held is None)
 
 
@@ -94,16 +94,29 @@ async def test_what_is_known_to_fail_is_not_tried_again() -> None:
 async def test_of_very_many_the_first_are_tried() -> None:
     told = await World(*(f"n{number:03}" for number in range(LOOKS + 1))).tried(a_state())
 
-    assert (told.tried, told.places, told.is_cut) == (LOOKS, LOOKS + 1, True)
+    assert (told.tried, told.places, told.looked) == (LOOKS, LOOKS + 1, LOOKS)
 
 
 async def test_pruning_needs_a_right_of_its_own() -> None:
     told = await World("ci").tried(a_state(), prune=True)
 
-    ((place, failed),) = told.failures
+    assert told.failures == ()
+    ((place, failed),) = told.undeletable
     assert (place, failed.reason) == (f"ci/{NAME}", Reason.ACCESS_DENIED)
     may = Right(verbs=("delete",), resource="secrets", names=(NAME,))
-    assert (await World("ci", rights=(*RIGHTS, may)).tried(a_state(), prune=True)).failures == ()
+    assert (await World("ci", rights=(*RIGHTS, may)).tried(a_state(), prune=True)).undeletable == ()
+
+
+async def test_who_may_neither_write_nor_delete_is_told_both() -> None:
+    world = World("ci", "ending", rights=())
+    told = await world.tried(a_state(), prune=True)
+    assert [place for place, _ in told.undeletable] == [f"ci/{NAME}", f"ending/{NAME}"]
+
+    world = World("ending")
+    world.server.end_namespace("ending")
+    told = await world.tried(a_state(), prune=True)
+    assert [one.reason for _, one in told.failures] == [Reason.NAMESPACE_TERMINATING]
+    assert told.undeletable == ()
     assert (await World("ci").tried(a_state(), prune=True, merge=True)).failures == ()
 
 

@@ -45,13 +45,15 @@ class Tried(Struct, frozen=True, kw_only=True):
     output: OutputName
     places: int
     tried: int
-    """How many were tried of the first; the others fail as it is known."""
-    is_cut: bool
-    """Whether there are more."""
+    """How many were tried of those that were looked at; the others fail as it is known."""
+    looked: int
+    """How many of the first were looked at."""
     is_placeholder: bool
     """Whether what was tried is no login, since none is held."""
     failures: tuple[tuple[str, Failed], ...]
     """By place."""
+    undeletable: tuple[tuple[str, Failed], ...] = ()
+    """What keeps `prune` from deleting them, by place; empty without it."""
     pulling: tuple[Pulling, ...]
 
 
@@ -119,8 +121,10 @@ async def tried(
         if delivery.if_foreign is IfForeign.ASK:  # the registry would be asked before
             delivery = replace(delivery, if_foreign=IfForeign.REPLACE)
         failed = await output.prove(place, delivery)
-        if failed is None and said.deletes:
-            failed = await _denied(cluster, ["delete"], "secrets", place.namespace, place.secret)
+        return None if failed is None else (place.name, failed)
+
+    async def undeletable(place: Place) -> tuple[str, Failed] | None:
+        failed = await _denied(cluster, ["delete"], "secrets", place.namespace, place.secret)
         return None if failed is None else (place.name, failed)
 
     async def pulling(place: Place) -> list[Pulling]:
@@ -130,15 +134,19 @@ async def tried(
         names = () if isinstance(accounts, Failed) else accounts
         return [Pulling(namespace=namespace, account=one, secret=name) for one in names]
 
-    failures = await _each(refused, unknown)
+    failures = [one for one in await _each(refused, unknown) if one is not None]
+    # Where nobody answers there is one thing to tell, and where a right is missing each of them.
+    silent = {name for name, one in failures if one.reason is not Reason.ACCESS_DENIED}
+    asked = [place for place in unknown if said.deletes and place.name not in silent]
     return Tried(
         login=state.login,
         output=output.name,
         places=len(places),
         tried=len(unknown),
-        is_cut=len(places) > LOOKS,
+        looked=len(first),
         is_placeholder=state.held is None,
-        failures=tuple(one for one in failures if one is not None),
+        failures=tuple(failures),
+        undeletable=tuple(one for one in await _each(undeletable, asked) if one is not None),
         pulling=tuple(one for found in await _each(pulling, first) for one in found),
     )
 

@@ -26,6 +26,7 @@ def a_try(
     places: int = 3,
     count: int = 3,
     is_placeholder: bool = False,
+    undeletable: tuple[tuple[str, Failed], ...] = (),
     pulling: tuple[Pulling, ...] = (),
 ) -> Tried:
     return Tried(
@@ -33,9 +34,10 @@ def a_try(
         output=OUTPUT,
         places=places,
         tried=count,
-        is_cut=places > LOOKS,
+        looked=min(places, LOOKS),
         is_placeholder=is_placeholder,
         failures=failures,
+        undeletable=undeletable,
         pulling=pulling,
     )
 
@@ -86,6 +88,24 @@ def test_of_very_many_that_fail_a_few_of_each_reason_are_told() -> None:
     assert sum(tone is Tone.WRONG for tone, _ in told[1:]) == MANY
 
 
+def test_a_secret_that_may_be_written_and_not_deleted_is_told_as_that() -> None:
+    failure = (f"a/{NAME}", Failed(reason=Reason.ACCESS_DENIED, detail="may not delete secrets"))
+
+    assert shown(a_try(undeletable=(failure,))) == [
+        (Tone.GOOD, f"prod: 3 Secrets of {OUTPUT} could be written"),
+        (Tone.WRONG, f"prod: 1 of 3 Secrets of {OUTPUT} could not be deleted, as prune would"),
+        (Tone.WRONG, f"  a/{NAME}: access_denied: may not delete secrets"),
+        (Tone.PLAIN, f"    {DELIVERY[Reason.ACCESS_DENIED].advice}"),
+    ]
+
+
+def test_of_those_that_were_looked_at_the_others_are_told_as_others() -> None:
+    told = [text for _, text in shown(a_try((f"a/{NAME}", DENIED), places=304, count=1))]
+
+    assert told[0] == f"prod: 1 of 1 other Secret of {OUTPUT} could not be written"
+    assert told[1].startswith("  of 304 the first 200 were looked at; ")
+
+
 def test_what_else_fails_is_told_with_what_is_to_be_done_about_that() -> None:
     state = Needed(what="the state lk/s", does="could be saved", failed=TYPE, advice=STORE)
 
@@ -100,7 +120,7 @@ def test_how_far_it_was_tried_is_told() -> None:
         1:
     ] == [
         "  tried with a placeholder, since no login is known yet",
-        "  of 10000 the first were tried; the daemon tries all, once it runs",
+        "  of 10000 the first 200 were looked at; the daemon tries all, once it runs",
     ]
     assert shown(a_try(places=0, count=0)) == []
     assert shown(a_try(places=1, count=0)) == []

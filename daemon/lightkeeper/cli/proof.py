@@ -69,7 +69,7 @@ def _secrets(tried: Tried) -> Iterator[Line]:
     if not tried.tried:  # none is chosen, or all fail already: the plan said so
         return
     # Of the rest it was said already that they fail.
-    other = "other " if tried.tried < tried.places and not tried.is_cut else ""
+    other = "other " if tried.tried < tried.looked else ""
     secrets = f"{tried.tried} {other}Secret{'' if tried.tried == 1 else 's'}"
     if failed := len(tried.failures):
         yield _AT(f"{tried.login}: {failed} of {secrets} {of} could not be written", Tone.WRONG)
@@ -77,12 +77,19 @@ def _secrets(tried: Tried) -> Iterator[Line]:
         yield _AT(f"{tried.login}: {secrets} {of} could be written", Tone.GOOD)
     if tried.is_placeholder:
         yield Line("tried with a placeholder, since no login is known yet", Tone.QUIET)
-    if tried.is_cut:
+    if tried.looked < tried.places:
         yield Line(
-            f"of {tried.places} the first were tried; the daemon tries all, once it runs",
+            f"of {tried.places} the first {tried.looked} were looked at; the daemon tries all,"
+            " once it runs",
             Tone.QUIET,
         )
     yield from _failures(tried.failures, DELIVERY)
+    if kept := len(tried.undeletable):
+        yield _AT(
+            f"{tried.login}: {kept} of {secrets} {of} could not be deleted, as prune would",
+            Tone.WRONG,
+        )
+    yield from _failures(tried.undeletable, DELIVERY)
 
 
 def _failures(

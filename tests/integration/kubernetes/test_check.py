@@ -75,14 +75,15 @@ def test_each_right_that_is_missing_is_told_with_what_grants_it(cluster: Cluster
     status, said = check(cluster, file, kubeconfig)
 
     assert status == 1
-    assert f"prod: 2 of 2 Secrets of kubernetes_secret:{NAME} could not be written" in said
+    assert f"prod: 1 of 2 Secrets of kubernetes_secret:{NAME} could not be written" in said
+    assert f"prod: 2 of 2 Secrets of kubernetes_secret:{NAME} could not be deleted" in said
     assert f"{one}/{NAME}: access_denied: this identity may not delete secrets" in said
     denied = f"{two}/{NAME}: access_denied: the API server answered 403 Forbidden"
     assert denied in said
     assert "namespaces: access_denied: this identity may not watch namespaces" in said
     assert f"the state {cluster.home}/state: access_denied: " in said
     assert f"the Lease {cluster.home}/leader: access_denied: " in said
-    assert said.count("apply the Role that `lightkeeper check --rbac` prints") == 4
+    assert said.count("apply the Role that `lightkeeper check --rbac` prints") == 5
     assert versions(cluster, cluster.home, one, two) == []
 
 
