@@ -17,7 +17,7 @@ from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import LoginName
-from lightkeeper.core.reasons import DELIVERY, Reason
+from lightkeeper.core.reasons import DELIVERY, STORE, Reason
 from lightkeeper.core.report import Report, report
 from lightkeeper.core.state import LoginState
 from lightkeeper.desk import Desk
@@ -139,6 +139,18 @@ async def test_renew_waits_for_the_deliveries_and_tells_which_of_them_failed() -
     advice = DELIVERY[Reason.NO_SPACE].advice
     failing = {"place": "/a/config.json", "reason": "no_space", "detail": "/a: full"}
     assert came["failing"] == [{**failing, "advice": advice}]
+
+
+async def test_renew_tells_that_what_came_is_not_saved() -> None:
+    async with asked("prod") as at:
+        at.edge.store.failure = Failed(reason=Reason.IMMUTABLE, detail="closed")
+        answer = at.desk.answer({"ask": "renew", "logins": ["prod"]})
+        await anext(answer)
+        at.edge.pass_on(30 * SECOND)
+        came = await anext(answer)
+
+    advice = STORE[Reason.IMMUTABLE].advice
+    assert came["unsaved"] == {"reason": "immutable", "detail": "closed", "advice": advice}
 
 
 async def test_renew_tells_why_it_failed_and_what_to_do() -> None:

@@ -111,10 +111,6 @@ class Daemon:
         self._reload_wanted = asyncio.Event()
         self._stop_wanted = asyncio.Event()
 
-    def view(self) -> Report:
-        """How everything stands."""
-        return self.look()()
-
     def _view_of(self, state: LoginState) -> Report:
         unchosen = self._edge.clusters.unchosen
         return view_of(self.config, [state], self._edge.clock, unchosen=unchosen)

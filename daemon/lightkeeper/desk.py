@@ -13,7 +13,7 @@ from lightkeeper.core.facts import LoginName
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, iso
 from lightkeeper.core.plan import is_backing_off, is_settled, next_renewal
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, Failing, Reason
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Failing, Reason
 from lightkeeper.core.report import Report, advice
 from lightkeeper.core.state import LoginState, failed_attempts
 from lightkeeper.core.status import as_document
@@ -209,7 +209,8 @@ def _came(before: LoginState, after: LoginState) -> Line | None:
             if place.failure is not None
         ]
         expires = iso(after.held.expires_at)
-        return {"login": after.login, "expires": expires, "failing": failing[:_NAMED]}
+        unsaved = {"unsaved": _told(after.unsaved, STORE)} if after.unsaved else {}
+        return {"login": after.login, "expires": expires, "failing": failing[:_NAMED], **unsaved}
     failures = failed_attempts(after.renewal_failures)
     if failures > failed_attempts(before.renewal_failures) and after.failure is not None:
         return {"login": after.login, **_told(after.failure, RENEWAL)}

@@ -49,6 +49,9 @@ class _Desk(socketserver.StreamRequestHandler):
                     "advice": "Do.",
                 }
                 lines = [json.dumps({"login": "full", "expires": "2026-01-01", "failing": [place]})]
+            case {"logins": ["unsaved"]}:
+                unsaved = {"reason": "immutable", "detail": "closed", "advice": "Do."}
+                lines = [json.dumps({"login": "a", "expires": "2026-01-01", "unsaved": unsaved})]
             case {"logins": ["slow"]}:
                 lines = ['{"login": "slow", "waits_seconds": 0}']
             case _:
@@ -104,6 +107,15 @@ def test_a_new_login_that_is_not_in_its_place_is_a_failure(
 
     said = "full: renewed, expires 2026-01-01\n  /c.json: no_space: full\n    Do.\n"
     assert capsys.readouterr().out == said
+
+
+def test_a_new_login_that_no_restart_would_know_is_told_with_why(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["renew", "--config", file, "unsaved"]) == DONE
+
+    said = "lightkeeper renew: a: the state cannot be saved: immutable: closed. Do.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_daemon_of_another_socket_is_not_taken_for_it(

@@ -13,6 +13,7 @@ LOGIN: dict[str, Any] = {
     "region": "eu-central-1",
     "due": None,
     "failure": None,
+    "unsaved": None,
     "outputs": [],
     "valid": True,
     "fresh": True,
@@ -64,6 +65,15 @@ def test_only_what_was_noticed_is_said_where_nothing_is_delivered() -> None:
 
     assert [line.text for line in noticed(PLACE | {"failure": failing, "notices": [MENDED]})] == [
         "first_entry: Done."
+    ]
+
+
+def test_a_state_that_cannot_be_saved_is_told_with_its_login() -> None:
+    unsaved = {"reason": "immutable", "detail": "d", "advice": "Do."}
+
+    assert list(lines(LOGIN | {"unsaved": unsaved}))[1:] == [
+        Line("the state cannot be saved: immutable: d", Tone.WRONG),
+        Line("Do."),
     ]
 
 

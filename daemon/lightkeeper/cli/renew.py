@@ -11,6 +11,7 @@ from typing import Any
 
 from lightkeeper.cli import asking, settings
 from lightkeeper.cli.main import DONE, FAILED, MISUSED
+from lightkeeper.cli.standing import unsaved_of
 from lightkeeper.cli.words import cannot
 from lightkeeper.config.problem import ConfigErrors
 
@@ -56,6 +57,8 @@ def _print(line: dict[str, Any]) -> None:
             for one in line.get("failing", ()):
                 sys.stdout.write(f"  {one['place']}: {one['reason']}: {one['detail']}\n")
                 sys.stdout.write(f"    {one['advice']}\n")
+            if unsaved := line.get("unsaved"):
+                cannot("renew", f"{login}: {unsaved_of(unsaved)}. {unsaved['advice']}")
         case {"login": login, "reason": reason, "detail": detail, "advice": advice}:
             sys.stdout.write(f"{login}: failed, {reason}: {detail}\n  {advice}\n")
         case _:

@@ -43,7 +43,7 @@ class Screen:
     def _picture(self) -> RenderableType:
         if self._daemon is None:
             return Text("starting …")
-        logins = as_document(self._daemon.view())["logins"]
+        logins = as_document(self._daemon.look()())["logins"]
         address = self._daemon.address
         served = f"http://{address}/  (metrics, status)" if address else "nowhere"
         head = Text.assemble(("Lightkeeper demo", "bold"), f"   {served}   Ctrl-C ends it\n")

@@ -73,6 +73,9 @@ def lines(login: Mapping[str, Any], *, every_place: bool = False) -> Iterator[Li
         yield Line(f"failing since {failure['since']}: {said}", Tone.WRONG)
         yield Line(failure["advice"])
         yield Line(attempt(login), Tone.QUIET)
+    if unsaved := login["unsaved"]:
+        yield Line(unsaved_of(unsaved), Tone.WRONG)
+        yield Line(unsaved["advice"])
     yield from lacking(login)
     for output in login["outputs"]:
         if len(output["places"]) > MANY:
@@ -82,6 +85,11 @@ def lines(login: Mapping[str, Any], *, every_place: bool = False) -> Iterator[Li
         else:
             for place in output["places"]:
                 yield from _place(place)
+
+
+def unsaved_of(failure: Mapping[str, str]) -> str:
+    """What keeps the state from being saved."""
+    return f"the state cannot be saved: {failure['reason']}: {failure['detail']}"
 
 
 def lacking(login: Mapping[str, Any]) -> Iterator[Line]:

@@ -103,8 +103,5 @@ def _more(login: Document) -> list[str]:
         skew = login["clock_skew_seconds"]
         ahead = "ahead of" if skew > 0 else "behind"
         lines.append(f"the clock here is {abs(skew):.1f} s {ahead} AWS's")
-    if unsaved := login["unsaved"]:
-        lines.append(f"the state cannot be saved: {unsaved['reason']}: {unsaved['detail']}")
-        lines.append(unsaved["advice"])
     lines.append("what happened last:" if login["facts"] else "nothing is known to have happened")
     return lines + [f"  {'  '.join((fact['at'], *told(fact)))}" for fact in login["facts"]]
