@@ -258,8 +258,8 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             " `lightkeeper check --rbac` prints."
         ),
         Reason.UNAUTHENTICATED: Failing(
-            advice="The API server does not know this identity; check the ServiceAccount's token,"
-            " or the user of the kubeconfig."
+            advice="There is no identity to come with that the API server knows; check the"
+            " ServiceAccount's token, or the user of the kubeconfig and what gives its token."
         ),
         Reason.NETWORK: Failing(
             advice="The API server could not be reached; check its address, name resolution,"

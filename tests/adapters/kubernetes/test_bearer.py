@@ -101,15 +101,27 @@ async def test_the_old_token_stays_while_none_can_be_read(token_file: Path) -> N
     assert set(tokens_of(api.asked)) == {"one"}
 
 
-@pytest.mark.parametrize("content", [None, b"", b"a b", b"a\nb", b"\xff"])
-async def test_without_any_token_nothing_is_sent(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"", "the file is empty"),
+        (b" \n", "the file is empty"),
+        (b"a b", "what the file holds is none"),
+        (b"a\nb", "what the file holds is none"),
+        (b"\xff", "what the file holds is none"),
+    ],
+)
+async def test_without_any_token_nothing_is_sent_and_it_is_told_why(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
     async with serving(FINE) as api, client_of(with_file(api.url, path)) as cluster:
         outcome = await cluster.read_secret("ci", "login")
 
-    detail = f"{path}: no token can be read"
+    detail = f"there is no token: {path}: {why}"
     assert outcome == Failed(reason=Reason.UNAUTHENTICATED, detail=detail)
     assert api.asked == []
 

@@ -25,6 +25,7 @@ _FRESH: Final = timedelta(seconds=60)
 """How long a file is taken to hold what it held; client-go's figure."""
 _EARLY: Final = timedelta(seconds=30)
 """A command's token is renewed this long ahead of its expiry."""
+_ODD: Final = "what the file holds is none"
 _MAX_TOKEN_BYTES: Final = 64 * 1024
 _MAX_PRINTED_BYTES: Final = 1024 * 1024
 """By a command; certificates, which some print beside the token, are a few KiB."""
@@ -77,10 +78,11 @@ class _FromFile:
         self._read_at = timedelta(0)
 
     async def token(self) -> str | None:
+        why = ""
         if self._secret is None or self._clock.monotonic() - self._read_at > _FRESH:
-            self._read()
+            why = self._read()
         if self._secret is None:
-            message = f"{self._path}: no token can be read"
+            message = f"there is no token: {self._path}: {why}"
             raise NoTokenError(message)
         return self._secret.reveal()
 
@@ -89,16 +91,22 @@ class _FromFile:
         found = None if self._secret is None else self._secret.reveal()
         return None if found == refused else found
 
-    def _read(self) -> None:
-        """What was held stays if nothing can be read: it may be good for a while yet."""
+    def _read(self) -> str:
+        """Why there is none; what was held stays then: it may be good for a while yet."""
         self._read_at = self._clock.monotonic()
         try:
             with self._path.open("rb") as opened:
                 text = opened.read(_MAX_TOKEN_BYTES).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            return
-        if text and text.isprintable() and " " not in text:
-            self._secret = Secret(text)
+        except OSError as exc:
+            return exc.strerror or type(exc).__name__
+        except UnicodeDecodeError:
+            return _ODD
+        if not text:
+            return "the file is empty"
+        if not text.isprintable() or " " in text:
+            return _ODD
+        self._secret = Secret(text)
+        return ""
 
 
 class _Told(Struct):
