@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lightkeeper.adapters.state_dir import taken
-from lightkeeper.cli.main import DONE, FAILED, main
+from lightkeeper.cli.main import DONE, FAILED, MISUSED, main
 from lightkeeper.config.environment import SYSTEM_STATE
 from lightkeeper.config.rbac import USER
 from lightkeeper.core.reasons import DELIVERY, STORE, Reason
@@ -229,3 +229,22 @@ def test_what_other_clusters_have_to_grant_is_told_apart_with_whom_it_is_for(
     ]
     own, other = (one["subjects"][0] for one in [*yaml.safe_load_all(printed)][1::2])
     assert (own["kind"], other["kind"]) == ("ServiceAccount", "User")
+
+
+def test_where_nothing_is_in_a_cluster_it_is_said_that_no_right_is_needed(
+    settings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--rbac", *settings]) == DONE
+
+    said = capsys.readouterr()
+    assert (said.out, "no right is needed" in said.err) == ("", True)
+
+
+def test_rights_are_printed_or_proved_and_not_both(
+    settings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--rbac", "--online", *settings])
+
+    assert ended.value.code == MISUSED
+    assert "--online: not allowed with argument --rbac" in capsys.readouterr().err

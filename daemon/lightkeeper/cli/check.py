@@ -31,12 +31,13 @@ Document = dict[str, Any]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument(
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument(
         "--online",
         action="store_true",
         help="prove each login's AWS identity, and each right in a cluster",
     )
-    parser.add_argument(
+    way.add_argument(
         "--rbac",
         action="store_true",
         help="print instead the Roles that its clusters have to grant, for kubectl apply -f -",
@@ -95,7 +96,10 @@ def _grants(config: Config) -> int:
 
     from lightkeeper.config.rbac import needed
 
-    for grant in needed(config):
+    grants = tuple(needed(config))
+    if not grants:
+        cannot("check", "nothing here is in a cluster, so that no right is needed in one")
+    for grant in grants:
         for line in _to_whom(grant):
             sys.stdout.write(f"# {' '.join(line.splitlines())}\n")
         sys.stdout.write(yaml.safe_dump_all(grant.objects, sort_keys=False, explicit_start=True))
