@@ -218,7 +218,9 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "info", "Lightkeeper {version} begins", "The daemon begins, with this configuration."
     ),
     "daemon_ready": OwnEvent(
-        "info", "keeps every login from now on", "Every login is kept from now on."
+        "info",
+        "is up; every login is kept from when the saved state is read",
+        "The daemon is up; logins are kept once the saved state is read, by whoever leads.",
     ),
     "daemon_surprised": OwnEvent(
         "error",
