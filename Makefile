@@ -48,9 +48,15 @@ pods: ## Run the tests with pods, on a node of their own (as root; PYTEST='-k jo
 
 # Tests of an API server come last (tests/conftest.py), since it is made meanwhile.
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
-	@$(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/real/with-kube) \
-	    $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@$(RUN_TESTS) --numprocesses $(WORKERS) $(or $(PYTEST),--ignore=$(WAITING_TESTS))
+	@$(if $(PYTEST),,$(RUN_TESTS) --numprocesses $(WAITERS) $(WAITING_TESTS))
 	@$(if $(PYTEST),,$(MAKE) --no-print-directory coverage)
+
+RUN_TESTS = $(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/real/with-kube) \
+    $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# These wait for leases and outages to end more than they compute: more of them at a time.
+WAITING_TESTS = tests/integration/kubernetes
+WAITERS = $$((2 * $(WORKERS)))
 
 test-all: packages ## Run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@set -e; for python in $$(tools/pythons); do \
