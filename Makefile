@@ -21,7 +21,7 @@ KUBE ?=
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
 SHELL_SCRIPTS = .ci/run tools/bootstrap tools/pythons tools/record-demo deploy/completions/lightkeeper.bash $(shell grep -lE '^\#!.*sh$$' tests/real/*)
 
-.PHONY: help venv demo kube pods test test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
+.PHONY: help venv demo kube pods test test-waiting test-all lint format coverage bench simulate edits completions wheel sbom lock clean packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,12 +49,15 @@ pods: ## Run the tests with pods, on a node of their own (as root; PYTEST='-k jo
 # Tests of an API server come last (tests/conftest.py), since it is made meanwhile.
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
 	@$(RUN_TESTS) --numprocesses $(WORKERS) $(or $(PYTEST),--ignore=$(WAITING_TESTS))
-	@$(if $(PYTEST),,$(RUN_TESTS) --numprocesses $(WAITERS) $(WAITING_TESTS))
-	@$(if $(PYTEST),,$(MAKE) --no-print-directory coverage)
+	@$(if $(PYTEST),,$(MAKE) --jobs=2 --output-sync=target test-waiting coverage)
+
+test-waiting: venv packages
+	@$(RUN_TESTS) --numprocesses $(WAITERS) $(WAITING_TESTS)
 
 RUN_TESTS = $(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/real/with-kube) \
     $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
-# These wait for leases and outages to end more than they compute: more of them at a time.
+# These wait for leases and outages to end more than they compute: so there are more of them at a
+# time, and what coverage computes goes beside them.
 WAITING_TESTS = tests/integration/kubernetes
 WAITERS = $$((2 * $(WORKERS)))
 

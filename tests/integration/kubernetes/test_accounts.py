@@ -159,7 +159,6 @@ def test_a_daemon_goes_on_with_the_token_in_its_file_whatever_becomes_of_the_las
     environment = cluster.environment(kubeconfig)
     environment |= faked_time("+0 x2")
     with daemon(cluster.folder / "d", environment, "--config", str(file)) as running:
-        running.wait_for("place_delivered")
         running.wait_for("credential_delivered")
         eventually("the first has ended", is_refused)  # it is remembered for ten seconds
         token.write_text(api.token(cluster.account, 600))

@@ -50,7 +50,6 @@ def scene(stack: ExitStack, cluster: Cluster, more: dict[str, str] | None = None
     cluster.apply_rights(file)
     proxy = stack.enter_context(proxying(cluster.api))
     running = stack.enter_context(cluster.running(file, cluster.kubeconfig(proxy.url), more=more))
-    running.wait_for("place_delivered")
     running.wait_for("credential_delivered")
     within(20, "all Secrets", lambda: all(map(cluster.is_good, names)))
     return Scene(cluster, proxy, running, names)

@@ -67,9 +67,8 @@ def test_an_api_server_that_goes_and_comes_costs_nothing_and_is_told_once(alone:
     cluster, labels = alone, {"ci": alone.home}
     first = cluster.api.namespace(labels=labels)
     with cluster.running(configured(cluster), cluster.kubeconfig()) as running:
-        running.wait_for("place_delivered")
         running.wait_for("credential_delivered")
-        assert cluster.is_good(first)
+        eventually("it has its Secret", lambda: cluster.is_good(first))
         before = cluster.secret(first)
         assert before is not None
 
@@ -117,7 +116,6 @@ def test_a_daemon_that_begins_without_an_api_server_says_so_and_begins_with_it(
         assert cluster.lightsail.calls() == 0
 
         cluster.api.start()
-        running.wait_for("place_delivered")
         running.wait_for("credential_delivered")
         within(WITHIN_SECONDS, "its Secret", lambda: cluster.is_good(first))
         assert is_told_once(running, "state_not_read", "namespaces_unknown")

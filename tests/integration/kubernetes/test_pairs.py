@@ -108,7 +108,6 @@ def test_a_standby_takes_over_in_time_without_a_call_even_if_its_clock_is_hours_
 
     with ExitStack() as stack:
         leader = replica("one")
-        leader.wait_for("place_delivered")
         leader.wait_for("credential_delivered")
         before = cluster.secret(here)
         ahead = replica("ahead", faked_time("+3h"))
@@ -150,7 +149,6 @@ def test_what_a_leader_that_was_stopped_sends_late_replaces_nothing_newer(
         proxy = stack.enter_context(proxying(cluster.api))
         by_proxy = cluster.kubeconfig(proxy.url)
         old = stack.enter_context(cluster.running(file, by_proxy, "old"))
-        old.wait_for("place_delivered")
         old.wait_for("credential_delivered")
         new = stack.enter_context(cluster.running(file, cluster.kubeconfig(), "new"))
         new.wait_for("leader_seen")

@@ -67,7 +67,6 @@ def test_a_write_that_would_be_refused_is_told_at_the_start_and_mends_by_itself(
     state = f"state_dir: {cluster.folder}/state\n"
     file, kubeconfig = cluster.configure("daemon", login(output, state)), cluster.kubeconfig()
     with cluster.running(file, kubeconfig) as first:
-        first.wait_for("place_delivered")
         first.wait_for("credential_delivered")
     revoke(cluster, taken)
     cluster.api.grant(cluster.account, READ, namespace=taken)
