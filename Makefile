@@ -48,7 +48,7 @@ pods: ## Run the tests with pods, on a node of their own (as root; PYTEST='-k jo
 
 # Tests of an API server come last (tests/conftest.py), since it is made meanwhile.
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
-	@$(RUN_TESTS) --numprocesses $(WORKERS) $(or $(PYTEST),--ignore=$(WAITING_TESTS))
+	@$(RUN_TESTS) --numprocesses $(WORKERS) $(or $(PYTEST),$(WAITING_TESTS:%=--ignore=%))
 	@$(if $(PYTEST),,$(MAKE) --jobs=2 --output-sync=target test-waiting coverage)
 
 test-waiting: venv packages
@@ -58,7 +58,7 @@ RUN_TESTS = $(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/
     $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # These wait for leases and outages to end more than they compute: so there are more of them at a
 # time, and what coverage computes goes beside them.
-WAITING_TESTS = tests/integration/kubernetes
+WAITING_TESTS = tests/integration/kubernetes tests/integration/test_standby.py tests/adapters/kubernetes/test_real.py
 WAITERS = $$((2 * $(WORKERS)))
 
 test-all: packages ## Run every test on each of Python 3.11, 3.12 and 3.13 that is installed
