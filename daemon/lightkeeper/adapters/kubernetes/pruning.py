@@ -6,23 +6,15 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from typing import Protocol
 
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions, is_of
-from lightkeeper.adapters.kubernetes.output import SecretWriters, withdraw
+from lightkeeper.adapters.kubernetes.output import SecretWriters, Served, withdraw
 from lightkeeper.cluster import Stale
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.state import Known
 from lightkeeper.ports import Failed
 
 
-class Site(Protocol):
-    """Which namespaces an output serves now."""
-
-    def namespaces(self) -> Collection[str]:
-        """These have its Secret."""
-        ...
-
-    def is_gone(self, namespace: str) -> bool:
-        """Whether it is known that nothing is left of one that it serves no more."""
-        ...
+class Site(Served, Protocol):
+    """What an output serves now, among the others of its login."""
 
     def is_served(self, namespace: str) -> bool:
         """Whether it, or another output of its login with the same Secret, serves that one."""
