@@ -29,15 +29,13 @@ from lightkeeper.core.saved import Saved
 from lightkeeper.core.state import Known
 from lightkeeper.edge import Edge, Sources, file_options, view_of
 from lightkeeper.ports import Failed, Recorder
-from lightkeeper.viewing import Unreadable, kept_in, saved_of
+from lightkeeper.viewing import PLACE, Unreadable, kept_in, saved_of
 
 if TYPE_CHECKING:
     from lightkeeper.cluster import Cluster
     from lightkeeper.daemon import Daemon
 
 _IDENTITY: Final = timedelta(seconds=30)
-_PLACE: Final = timedelta(seconds=10)
-"""For one place, where no daemon waits for it."""
 
 
 async def run(
@@ -154,7 +152,7 @@ async def once(
 
 def _apart(edge: Edge, places: list[str], served: Collection[str]) -> list[str]:
     """Those places that are no served file under another name, as far as that is told in time."""
-    apart = in_time(partial(edge.writers.apart, places, served), _PLACE)
+    apart = in_time(partial(edge.writers.apart, places, served), PLACE)
     return places if isinstance(apart, Failed) else apart
 
 
@@ -241,7 +239,7 @@ class _Withdrawal:
             hosts, ours = _named(files[path])
             options = self._options.get(path)
             take_out = partial(self._edge.writers.withdraw, path, hosts, ours, options)
-            one = _withdrawn(login, path, in_time(take_out, _PLACE))
+            one = _withdrawn(login, path, in_time(take_out, PLACE))
             is_out = is_out and one.failure is None
             yield one
         names = Counter(name for _, name in secrets)

@@ -35,7 +35,7 @@ Unread: TypeAlias = Callable[[FileFailure], None]
 
 LOOKS: Final = 200
 """Secrets of one output that a command looks at."""
-_PLACE: Final = timedelta(seconds=10)
+PLACE: Final = timedelta(seconds=10)
 """For one place, where no daemon waits for it."""
 
 
@@ -149,7 +149,7 @@ def _looked(state: LoginState, login: Login, edge: Edge) -> LoginState:
         if not place.is_file:
             continue
         seek = partial(_seen, edge.writers, state, place, options[place.name])
-        seen = in_time(seek, _PLACE)
+        seen = in_time(seek, PLACE)
         for one in [seen] if isinstance(seen, Failed) else seen:
             for fact in looked(state, place, one, edge.clock.now()):
                 state = fold(state, fact)
@@ -183,7 +183,7 @@ def obstacles(config: Config, known: Collection[str]) -> dict[str, Failed]:
         path = str(output.path)
         if path not in known and path not in found:
             probe = partial(_obstacle, edge.writers, path, file_options(output), mounts)
-            if isinstance(seen := in_time(probe, _PLACE), Failed):
+            if isinstance(seen := in_time(probe, PLACE), Failed):
                 found[path] = seen
     return found
 
@@ -202,7 +202,7 @@ def unsavable(config: Config) -> Failed | None:
     if config.state is not None:
         return None
     names = [LoginName(login.name) for login in config.logins]
-    return in_time(partial(Edge(config).store.obstacle, names), _PLACE)
+    return in_time(partial(Edge(config).store.obstacle, names), PLACE)
 
 
 def saved_of(edge: Edge, config: Config, unreadable: Unreadable) -> dict[LoginName, Saved]:
