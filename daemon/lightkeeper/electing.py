@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import Final, Protocol, TypeVar
@@ -21,6 +20,7 @@ from lightkeeper.core import election
 from lightkeeper.core.election import ElectionFact, Ended, Observed, Record, Settings
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.reasons import Reason
+from lightkeeper.pace import pause
 from lightkeeper.ports import Clock, Failed
 
 T = TypeVar("T")
@@ -374,10 +374,7 @@ class Electing:
             return Failed(reason=Reason.TIMEOUT, detail=f"no answer within {limit:g} s")
 
     async def _pause(self, until: timedelta) -> None:
-        left = until - self._boot()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, left.total_seconds())):
-                await asyncio.Event().wait()
+        await pause(until - self._boot())
 
     def _boot(self) -> timedelta:
         return self._clock.now().boot

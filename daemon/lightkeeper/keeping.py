@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -14,6 +12,7 @@ from lightkeeper.core.reasons import STORE
 from lightkeeper.core.saved import Saved
 from lightkeeper.electing import Electing
 from lightkeeper.fleet import Fleet
+from lightkeeper.pace import pause
 from lightkeeper.ports import Failed
 
 AllSaved: TypeAlias = Mapping[LoginName, Saved]
@@ -80,7 +79,7 @@ class Keeping:
             self._fleet.open(await self._loaded())
             while why := self._begin():
                 self._waits = why
-                await _pause()
+                await pause(_PAUSE)
             self.is_open, self._waits = True, ""
             await self._fleet.run()
         finally:
@@ -96,11 +95,5 @@ class Keeping:
                 f"the saved state cannot be read, {found.reason}: {found.detail}. {advice}"
             )
             self._unread(found)
-            await _pause()
+            await pause(_PAUSE)
         return found
-
-
-async def _pause() -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_PAUSE.total_seconds()):
-            await asyncio.Event().wait()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 _MOMENT_SECONDS: Final = 0.25
@@ -32,3 +33,17 @@ class Pace:
             early = asyncio.get_running_loop().call_later(_MOMENT_SECONDS, turn.close)
             turn.callback(early.cancel)
             yield
+
+
+async def pause(span: timedelta) -> None:
+    """Do nothing for so long, or until cancelled.
+
+    By a timer alone: `asyncio.timeout` of Python before 3.11.3 lets a cancellation of its own out
+    where the task is being cancelled besides.
+    """
+    over = asyncio.Event()
+    timer = asyncio.get_running_loop().call_later(max(0.0, span.total_seconds()), over.set)
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()

@@ -6,7 +6,6 @@ connection that died in silence.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -23,6 +22,7 @@ from lightkeeper.adapters.kubernetes.failures import EXPECTED, failed
 from lightkeeper.adapters.kubernetes.objects import namespace_seen
 from lightkeeper.adapters.kubernetes.trouble import AnsweredError, WatchEndedError
 from lightkeeper.cluster import Listed, NamespaceGone, NamespaceSeen
+from lightkeeper.pace import pause
 from lightkeeper.ports import Clock, Failed
 
 PAGE: Final = 500
@@ -78,7 +78,7 @@ class Namespaces:
                 version = None
                 if not _is_expired(exc):
                     yield failed(exc)
-            await _pause(waiting.next_seconds())
+            await pause(timedelta(seconds=waiting.next_seconds()))
 
     async def _list(self, selector: str) -> tuple[Listed, str]:
         pages = self._client.list(Namespace, labels=_labels(selector), chunk_size=PAGE)
@@ -134,12 +134,3 @@ def _is_expired(exc: Exception) -> bool:
     if isinstance(exc, ApiError):
         return exc.status.code == HTTPStatus.GONE
     return isinstance(exc, AnsweredError) and exc.code == HTTPStatus.GONE
-
-
-async def _pause(seconds: float) -> None:
-    over = asyncio.get_running_loop().create_future()
-    timer = asyncio.get_running_loop().call_later(seconds, over.set_result, None)
-    try:
-        await over
-    finally:
-        timer.cancel()
