@@ -133,8 +133,8 @@ async def once(
     sources, before = Sources(edge.clock), fleet.places
     edge.kept(config, sources, before)
     edge.clusters.serve(config, before)
-    if edge.clusters.realms is not None:
-        await edge.clusters.realms.list()
+    if edge.clusters.targets is not None:
+        await edge.clusters.targets.list()
     gone = fleet.apply(edge.kept(config, sources, before))
     served = {state.login: [place.name for place in state.places] for state in fleet.states}
     for login, places in gone.items():

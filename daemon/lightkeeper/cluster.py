@@ -5,12 +5,15 @@ Every call ends in a value within its own deadline; none raises for what a netwo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
 
+from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.core.namespaces import Unlisted
+from lightkeeper.core.state import Known
 from lightkeeper.ports import Failed
 
 
@@ -137,3 +140,22 @@ class Cluster(Protocol):
     async def close(self) -> None:
         """Let go of every connection."""
         ...
+
+
+class Hooks(Struct, kw_only=True):
+    """Who hears of the clusters that are delivered into, and who is asked before they are."""
+
+    changed: Callable[[], None] = lambda: None
+    """Is told that the namespaces are others now."""
+    unlisted: Callable[[Unlisted | None], None] = lambda _: None
+    """Is told why it is not known which namespaces there are, and that it is known again."""
+    unchosen: Callable[[Collection[tuple[LoginName, OutputName]]], None] = lambda _: None
+    """Is told, as often as `changed`, which outputs choose none."""
+    pruned: Callable[[LoginName, str], None] = lambda _, __: None
+    """Is told in which Secret nothing of a login is left that should not be."""
+    not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
+    """Is told which Secret of a login stays where it should not, until it can be pruned."""
+    known: Callable[[LoginName, str], Collection[Known]] = lambda _, __: ()
+    """Says what a login ever had in a place."""
+    leads: Callable[[], bool] = lambda: True
+    """Whether it is for us to write; asked before a Secret is deleted."""

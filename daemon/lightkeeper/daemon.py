@@ -15,6 +15,7 @@ from lightkeeper.adapters.alarm import SchedulerAlarm
 from lightkeeper.adapters.heap import spare_collections
 from lightkeeper.adapters.watch import InotifyWatch
 from lightkeeper.boundary import boundary
+from lightkeeper.cluster import Hooks
 from lightkeeper.config.load import Loaded
 from lightkeeper.config.model import Config
 from lightkeeper.config.problem import ConfigErrors, Problem
@@ -30,6 +31,7 @@ from lightkeeper.ear import Ear
 from lightkeeper.edge import Edge, Sources, view_of
 from lightkeeper.fleet import Fleet
 from lightkeeper.keeping import Keeping
+from lightkeeper.leavings import Leavings
 from lightkeeper.ports import Failed
 from lightkeeper.pulse import Pulse
 from lightkeeper.serve.control import Control
@@ -102,8 +104,9 @@ class Daemon:
             blind=journal.watch_blind,
         )
         self._listener = Listener(_address(self.config), self._web, edge.workers)
-        self._left: dict[LoginName, list[str]] = {}
-        """Places that are served no more, which is still to be told."""
+        self._leavings = Leavings(
+            self._fleet, edge.clusters, edge.writers, edge.workers, journal.places_left
+        )
         self._beaten = asyncio.Event()
         self._is_tidy = False
         self._hear_again = asyncio.Event()
@@ -180,7 +183,7 @@ class Daemon:
         except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
             detail = "; ".join(map(str, exc.problems))
             return self._journal.cluster_not_reached(detail, self._edge.clock.now())
-        self._left = self._fleet.apply(logins)
+        self._leavings.add(self._fleet.apply(logins))
         self._beaten.set()
         return ""
 
@@ -219,15 +222,23 @@ class Daemon:
         """Look which namespaces there are, once a cluster is delivered into."""
         while True:
             with self._bounded("namespaces"):
-                if (realms := self._edge.clusters.realms) is not None:
-                    realms.changed, realms.pruned = self._fleet.survey, self._fleet.cleared
-                    realms.unlisted = partial(self._journal.namespaces_listed, self._edge.clock.now)
-                    realms.not_pruned = lambda login, one: self._journal.places_left(login, [one])
-                    realms.unchosen = self._journal.namespaces_chosen
-                    realms.known, realms.leads = self._fleet.known, self._leads
-                    await realms.run()
+                if (targets := self._edge.clusters.targets) is not None:
+                    targets.hooks = self._hooks()
+                    await targets.run()
             self._roam_again.clear()
             await self._roam_again.wait()
+
+    def _hooks(self) -> Hooks:
+        journal = self._journal
+        return Hooks(
+            changed=self._fleet.survey,
+            unlisted=partial(journal.namespaces_listed, self._edge.clock.now),
+            unchosen=journal.namespaces_chosen,
+            pruned=self._fleet.cleared,
+            not_pruned=lambda login, place: journal.places_left(login, [place]),
+            known=self._fleet.known,
+            leads=self._leads,
+        )
 
     async def _tend(self) -> None:
         """What a heartbeat starts and may take longer than it."""
@@ -242,7 +253,7 @@ class Daemon:
             with self._bounded("tidy"):
                 self._tidy()
             with self._bounded("left"):
-                await self._tell_left()
+                await self._leavings.tell(self.config)
             with self._bounded("control"):
                 await self._be_reached()
             await self._beaten.wait()
@@ -346,7 +357,7 @@ class Daemon:
         self._is_tidy = False
         self._metrics.reloaded(self._edge.clock.now().wall)
         with self._bounded("reload"):  # it is done: what breaks from here on rejects nothing
-            self._left |= left
+            self._leavings.add(left)
             self._edge.follow(before, self.config)
             if self._keeping.is_open:
                 self._edge.clusters.serve(self.config, served)
@@ -369,17 +380,6 @@ class Daemon:
     def _reload_broke(self, traceback: str) -> None:
         self._surprised("reload", traceback)
         self._rejected([_problem("", "a bug in Lightkeeper; its traceback is in the log")])
-
-    async def _tell_left(self) -> None:
-        served = {one.login: [place.name for place in one.places] for one in self._fleet.states}
-        while self._left:
-            login, left = self._left.popitem()
-            prunes = partial(self._edge.clusters.prunes, self.config, login)
-            places = [place for place in left if not prunes(place)]
-            seek = partial(self._edge.writers.apart, places, served.get(login, ()))
-            apart = await self._edge.workers.run(f"left {login}", seek, _LOAD)
-            if said := places if isinstance(apart, Failed) else apart:
-                self._journal.places_left(login, said)
 
     def _bounded(self, doing: str) -> AbstractContextManager[None]:
         return boundary(partial(self._surprised, doing))

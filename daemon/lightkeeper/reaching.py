@@ -18,8 +18,8 @@ from lightkeeper.ports import Clock, Output
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.client import KubernetesCluster
-    from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
     from lightkeeper.adapters.kubernetes.state_secret import StateSecret
+    from lightkeeper.adapters.kubernetes.targets import ServedSecret, Targets
     from lightkeeper.cluster import Cluster, ClusterConfig
     from lightkeeper.core.namespaces import Unlisted
 
@@ -32,7 +32,7 @@ class Reach:
     """The clusters of a process. `ConfigErrors` for one that cannot be asked as configured."""
 
     def __init__(self, clock: Clock, random: Random, ranks: Ranks) -> None:
-        self.realms: Realms | None = None
+        self.targets: Targets | None = None
         """Those that are delivered into; None if none is."""
         self._clock = clock
         self._random = random
@@ -84,16 +84,16 @@ class Reach:
     @property
     def unlisted(self) -> Unlisted | None:
         """Why it is not known which namespaces there are."""
-        return self.realms.why_unlisted if self.realms else None
+        return self.targets.why_unlisted if self.targets else None
 
     @property
     def unchosen(self) -> Collection[tuple[LoginName, OutputName]]:
         """The outputs that choose none of the namespaces that there are."""
-        return self.realms.choosing_none if self.realms else ()
+        return self.targets.choosing_none if self.targets else ()
 
     def insecure(self) -> list[str]:
         """What is to be said aloud of clusters that are asked without looking whom."""
-        servers = set(self.realms.insecure if self.realms else ())
+        servers = set(self.targets.insecure if self.targets else ())
         if self._own is not None and self._own.access.is_insecure:
             servers.add(self._own.access.server)
         return [
@@ -114,19 +114,19 @@ class Reach:
 
     def serve(self, config: Config, served: Served) -> None:
         """Watch for the namespaces that this configuration asks for, and for no others."""
-        if self.realms is None:
+        if self.targets is None:
             return
         from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
 
         try:
-            self.realms.serve(_secret(*each, served) for each in _secrets(config))
+            self.targets.serve(_secret(*each, served) for each in _secrets(config))
         except ClusterConfigError as exc:
             raise ConfigErrors([Problem("", 0, "outputs", str(exc))]) from exc
 
     def rest(self) -> None:
         """Serve nothing, and watch for nothing."""
-        if self.realms is not None:
-            self.realms.serve(())
+        if self.targets is not None:
+            self.targets.serve(())
 
     def prunes(self, config: Config, login: LoginName, place: str) -> bool:
         """Whether what is left of a login in this place is taken out in time by itself."""
@@ -138,24 +138,24 @@ class Reach:
 
     def beat(self) -> None:
         """Do again what could not be done when it was due."""
-        if self.realms is not None:
-            self.realms.beat()
+        if self.targets is not None:
+            self.targets.beat()
 
     async def close(self) -> None:
         """Let go of every connection."""
         if self._own is not None:
             await self._own.close()
-        if self.realms is not None:
-            await self.realms.close()
+        if self.targets is not None:
+            await self.targets.close()
 
-    def _reached(self) -> Realms:
+    def _reached(self) -> Targets:
         from lightkeeper.adapters.kubernetes.clusters import Clusters  # noqa: PLC0415
-        from lightkeeper.adapters.kubernetes.realms import Realms  # noqa: PLC0415
+        from lightkeeper.adapters.kubernetes.targets import Targets  # noqa: PLC0415
 
-        if self.realms is None:
+        if self.targets is None:
             clusters = Clusters(os.environ, self._clock, self._random)
-            self.realms = Realms(clusters, self._ranks)
-        return self.realms
+            self.targets = Targets(clusters, self._ranks)
+        return self.targets
 
 
 def _secrets(config: Config) -> Iterator[tuple[Login, KubernetesSecret]]:
@@ -179,7 +179,7 @@ def _where(output: KubernetesSecret) -> ClusterConfig:
 
 def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSecret:
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions  # noqa: PLC0415
-    from lightkeeper.adapters.kubernetes.realms import ServedSecret  # noqa: PLC0415
+    from lightkeeper.adapters.kubernetes.targets import ServedSecret  # noqa: PLC0415
     from lightkeeper.core.namespaces import Choice  # noqa: PLC0415
 
     name = OutputName(output.name)

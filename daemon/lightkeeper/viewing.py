@@ -76,8 +76,8 @@ async def taken_up(
     }
     edge.reach_all(config)
     edge.clusters.serve(config, served)
-    if edge.clusters.realms is not None:
-        await edge.clusters.realms.list()
+    if edge.clusters.targets is not None:
+        await edge.clusters.targets.list()
     return [
         (state.with_places(places_of(outputs)), outputs)
         for login, state in zip(config.logins, _begun(config, edge, saved), strict=True)

@@ -16,7 +16,7 @@ from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.namespaces import Choice
 from lightkeeper.core.state import Known
 from lightkeeper.ports import Put
-from tests.adapters.kubernetes.test_realms import NAME, OUTPUT, Scene
+from tests.adapters.kubernetes.test_targets import NAME, OUTPUT, Scene
 from tests.core.making import LOGIN
 from tests.fakes.cluster import BROKEN, FINE, UNREACHABLE, Fate
 from tests.fakes.edge import turns
@@ -32,7 +32,7 @@ def a_scene(*, is_pruned: bool = True, is_shared: bool = False) -> Scene:
     scene = Scene(BY_LABEL, is_pruned=is_pruned, is_shared=is_shared)
     scene.server.label_namespace("team-a", {"ci": "true"})
     known = Known(digest=HELD.digest, registry=HELD.registry, expires_at=HELD.expires_at)
-    scene.realms.known = lambda _, place: [known] if place == PLACE.name else []
+    scene.targets.hooks.known = lambda _, place: [known] if place == PLACE.name else []
     return scene
 
 
@@ -55,7 +55,7 @@ async def drop(scene: Scene) -> None:
 async def told(scene: Scene, deleting: Fate) -> tuple[list[str], list[str]]:
     """What is told after one more try, which the API server answers in this way."""
     scene.cluster.fate = lambda call: deleting if call.startswith("delete") else FINE
-    scene.realms.beat()
+    scene.targets.beat()
     await turns()
     return scene.pruned, scene.not_pruned
 
@@ -122,7 +122,7 @@ async def test_a_secret_that_is_served_again_stays(*, is_shared: bool) -> None:
     async with scene.running() as output:
         await scene.changed()
         await put(output)
-        writers = scene.realms._reach(scene.served.where).writers  # noqa: SLF001 - its lock is the point
+        writers = scene.targets._reach(scene.served.where).writers  # noqa: SLF001 - its lock is the point
         async with writers.writing(PLACE.name):
             await drop(scene)
             scene.server.label_namespace("team-a", {"ci": "true"})
@@ -144,7 +144,7 @@ async def test_a_secret_that_is_served_again_while_it_is_read_stays() -> None:
         await scene.changed()
         async with (
             asyncio.timeout(5),
-            scene.realms._reach(scene.served.where).writers.writing(PLACE.name),  # noqa: SLF001
+            scene.targets._reach(scene.served.where).writers.writing(PLACE.name),  # noqa: SLF001
         ):
             assert KEY_OF_ONE in scene.server.secrets
 
@@ -178,7 +178,7 @@ async def test_a_secret_that_another_output_of_the_login_has_there_stays() -> No
     async with scene.running() as output:
         await scene.changed()
         await put(output)
-        scene.realms.serve([scene.served, other])
+        scene.targets.serve([scene.served, other])
         await drop(scene)
 
     assert KEY_OF_ONE in scene.server.secrets
@@ -258,7 +258,7 @@ async def test_who_leads_no_more_deletes_nothing(call: str) -> None:
     """Neither what is due, nor what was read while it led."""
     scene = a_scene()
     leads = call == "delete"
-    scene.realms.leads = lambda: leads
+    scene.targets.hooks.leads = lambda: leads
 
     def ends(_: str) -> Fate:
         nonlocal leads
@@ -285,7 +285,7 @@ async def test_what_could_not_be_pruned_is_still_to_be_after_a_reload() -> None:
         scene.cluster.fate = lambda call: BROKEN if call.startswith("delete") else FINE
         await drop(scene)
 
-        scene.realms.serve([scene.served])
+        scene.targets.serve([scene.served])
         await turns()
         assert scene.not_pruned == [PLACE.name]
         assert await told(scene, FINE) == ([PLACE.name], [PLACE.name])
@@ -297,7 +297,7 @@ async def test_what_an_output_served_before_a_reload_is_pruned() -> None:
         await scene.changed()
         await put(output)
         narrowed = replace(scene.served, choice=Choice(names=("ci",)), known=frozenset({"team-a"}))
-        scene.realms.serve([narrowed])
+        scene.targets.serve([narrowed])
         await turns()
 
     assert scene.pruned == [PLACE.name]
@@ -311,8 +311,8 @@ async def test_of_an_output_that_is_configured_no_more_nothing_is_deleted() -> N
         await put(output)
         scene.cluster.fate = lambda call: Fate(answers=0.05) if call.startswith("get") else FINE
         await drop(scene)
-        writers = scene.realms._reach(scene.served.where).writers  # noqa: SLF001
-        scene.realms.serve([other])
+        writers = scene.targets._reach(scene.served.where).writers  # noqa: SLF001
+        scene.targets.serve([other])
         async with asyncio.timeout(5), writers.writing(PLACE.name):
             pass
 
@@ -322,19 +322,19 @@ async def test_of_an_output_that_is_configured_no_more_nothing_is_deleted() -> N
 async def test_who_delivers_hears_before_it_is_told_what_is_gone() -> None:
     """Else it would keep the place as one that has an entry of its still."""
     scene = a_scene()
-    scene.realms._pause = timedelta(seconds=0.2).total_seconds()  # noqa: SLF001
+    scene.targets._pause = timedelta(seconds=0.2).total_seconds()  # noqa: SLF001
     heard: list[str] = []
     async with scene.running() as output:
         await scene.changed()
         await put(output)
-        scene.realms.changed = lambda: heard.append("changed")
+        scene.targets.hooks.changed = lambda: heard.append("changed")
         gone = asyncio.Event()
 
         def pruned(_: LoginName, place: str) -> None:
             heard.append(place)
             gone.set()
 
-        scene.realms.pruned = pruned
+        scene.targets.hooks.pruned = pruned
         scene.server.label_namespace("team-a", {"ci": None})
         async with asyncio.timeout(5):
             await gone.wait()

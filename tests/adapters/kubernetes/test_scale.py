@@ -16,7 +16,7 @@ import pytest
 from lightkeeper.adapters.clock import SystemClock
 from lightkeeper.adapters.kubernetes.clusters import Clusters
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions
-from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
+from lightkeeper.adapters.kubernetes.targets import ServedSecret, Targets
 from lightkeeper.cluster import ClusterConfig
 from lightkeeper.core import facts
 from lightkeeper.core.facts import OutputName
@@ -97,7 +97,7 @@ async def _lived(folder: Path, places: int, rounds: int = 3) -> tuple[tuple[int,
     async with serving(secrets.say) as api:
         write(folder / "kubeconfig", TOKEN, api.url)
         clusters = Clusters({"KUBECONFIG": str(folder / "kubeconfig")}, SystemClock(), CHANCE)
-        realms = Realms(clusters, Ranks())
+        targets = Targets(clusters, Ranks())
         served = ServedSecret(
             login=LOGIN,
             name=OutputName("secrets"),
@@ -108,8 +108,8 @@ async def _lived(folder: Path, places: int, rounds: int = 3) -> tuple[tuple[int,
             known=frozenset(),
             is_pruned=False,
         )
-        output = realms.output(served)
-        realms.serve([served])
+        output = targets.output(served)
+        targets.serve([served])
         world = edge.world()
         keeper = Keeper(
             History(LoginState(login=LOGIN, policy=POLICY, clock=a_clock()), world),
@@ -124,7 +124,7 @@ async def _lived(folder: Path, places: int, rounds: int = 3) -> tuple[tuple[int,
             for number in range(2, rounds + 1):
                 await scene.renew(number)
             at_rest = await _rested()
-        await realms.close()
+        await targets.close()
     assert len(secrets.kept) == places
     assert keeper.state.delivered_at is not None
     return at_rest, secrets.most_tasks, api.connections

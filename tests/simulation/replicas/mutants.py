@@ -10,8 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret
-from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
 from lightkeeper.adapters.kubernetes.state_secret import StateSecret
+from lightkeeper.adapters.kubernetes.targets import ServedSecret, Targets
 from lightkeeper.cluster import SecretSeen, Stale
 from lightkeeper.core.answer import Answer, Refusal
 from lightkeeper.core.credential import Digest
@@ -121,7 +121,7 @@ class Early(KubernetesSecret):
         return await super().deliver(place, replace(delivery, newer=newer))
 
 
-class EarlyRealms(Realms):
+class EarlyTargets(Targets):
     def output(self, served: ServedSecret) -> KubernetesSecret:
         output = super().output(served)
         output.__class__ = Early
@@ -193,7 +193,7 @@ MUTANTS: dict[str, tuple[Parts, str, int]] = {
     "no word of what is newer": (Parts(store=Ignorant), "never worse", 6),
     "no patience where the state cannot be read": (Parts(store=Careless), "never worse", 2),
     "no compare before a save": (Parts(store=Blunt), "never worse", 12),
-    "no look before it is asked what is newer": (Parts(realms=EarlyRealms), "never worse", 2),
+    "no look before it is asked what is newer": (Parts(targets=EarlyTargets), "never worse", 2),
     "no memory": (Parts(fleet=Amnesiac), "calls", 0),
     "no look at the clock before a call": (Parts(fleet=Unled), "calls", 0),
     "no end of the work with the term": (Parts(keeping=Heedless, fleet=Unled), "standby", 0),

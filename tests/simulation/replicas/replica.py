@@ -15,8 +15,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions
-from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
 from lightkeeper.adapters.kubernetes.state_secret import StateSecret
+from lightkeeper.adapters.kubernetes.targets import ServedSecret, Targets
 from lightkeeper.attempt import Source
 from lightkeeper.cluster import ClusterConfig
 from lightkeeper.core.answer import Answer, Refusal, Verdict
@@ -126,7 +126,7 @@ class Replica(Node):
         self.on_point = partial(town.point, self)
         self.cluster = parts.cluster(town.annals, self)
         clusters: Any = self
-        self.realms = parts.realms(clusters, Ranks())
+        self.targets = parts.targets(clusters, Ranks())
         self.store = parts.store(self.cluster, *STATE)
         world = World(
             clock=self,
@@ -144,7 +144,7 @@ class Replica(Node):
             self._begin,
             self.electing,
             lambda _: None,
-            end=lambda: self.realms.serve(()),
+            end=lambda: self.targets.serve(()),
         )
         self.keeping.replica = self
 
@@ -179,8 +179,8 @@ class Replica(Node):
             self.is_over = True
 
     async def _roam(self) -> None:
-        self.realms.changed = self.fleet.survey
-        await self.realms.run()
+        self.targets.hooks.changed = self.fleet.survey
+        await self.targets.run()
 
     def reach(self, _: ClusterConfig) -> SimCluster:
         """The one cluster that there is."""
@@ -202,7 +202,7 @@ class Replica(Node):
         }
         secrets = [self._secret(name, served[name]) for name in self.town.lightsails]
         self.fleet.apply(self._kept(secret) for secret in secrets)
-        self.realms.serve(secrets)
+        self.targets.serve(secrets)
         return ""
 
     def _secret(self, name: LoginName, known: frozenset[str]) -> ServedSecret:
@@ -229,7 +229,7 @@ class Replica(Node):
             fingerprint=secret.login,
             policy=Policy(renew_at=0.5, spread=0.1, verify=self.town.shape.verify),
             source=source,
-            outputs=[self.realms.output(secret)],
+            outputs=[self.targets.output(secret)],
         )
 
     def state_of(self, name: LoginName) -> LoginState:
@@ -323,7 +323,7 @@ class Parts:
 
     cluster: type[SimCluster] = SimCluster
     store: type[StateSecret] = StateSecret
-    realms: type[Realms] = Realms
+    targets: type[Targets] = Targets
     fleet: type[Fleet] = Fleet
     keeping: type[Working] = Working
     electing: type[Electing] = Electing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from msgspec import Struct
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters
 from lightkeeper.adapters.kubernetes.pruning import Pruning
 from lightkeeper.adapters.kubernetes.serving import Namespaces
-from lightkeeper.cluster import Cluster, ClusterConfig
+from lightkeeper.cluster import Cluster, ClusterConfig, Hooks
 from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.namespaces import Choice, Unlisted
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.client import KubernetesCluster
     from lightkeeper.adapters.kubernetes.clusters import Clusters
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions
-    from lightkeeper.core.state import Known
     from lightkeeper.owning import Ranks
 
 _PAUSE: Final = timedelta(seconds=1)
@@ -38,7 +37,7 @@ _LOOKS_PER_SECOND: Final = 2.0
 """Where requests have no limit: what is asked for is that writes are fast, not that looks are."""
 
 
-class _Realm(Struct):
+class _Target(Struct):
     """One cluster, as one identity."""
 
     cluster: KubernetesCluster
@@ -89,52 +88,39 @@ class ServedSecret(Struct, frozen=True, kw_only=True):
 class _Served(Struct):
     """What an output serves now."""
 
-    realm: _Realm
+    target: _Target
     output: ServedSecret
 
     def namespaces(self) -> Collection[str]:
         """These have its Secret."""
-        return self.realm.namespaces.served(self.output.choice, self.output.known)
+        return self.target.namespaces.served(self.output.choice, self.output.known)
 
     def is_gone(self, namespace: str) -> bool:
         """Whether it is known that nothing is left of one that it serves no more."""
-        return self.realm.namespaces.is_gone(self.output.choice, namespace)
+        return self.target.namespaces.is_gone(self.output.choice, namespace)
 
     def is_served(self, namespace: str) -> bool:
         """Whether it, or another output of its login with the same Secret, serves that one."""
         login, name = self.output.login, self.output.options.name
         return any(
-            namespace in self.realm.namespaces.served(one.choice, one.known)
-            for one in self.realm.outputs
+            namespace in self.target.namespaces.served(one.choice, one.known)
+            for one in self.target.outputs
             if (one.login, one.options.name) == (login, name)
         )
 
     def poll(self) -> timedelta:
         """How often each Secret is read."""
-        return self.realm.poll()
+        return self.target.poll()
 
 
-class Realms:
+class Targets:
     """All of them."""
 
     def __init__(self, clusters: Clusters, ranks: Ranks, pause: timedelta = _PAUSE) -> None:
-        self.changed: Callable[[], None] = lambda: None
-        """Is told that the namespaces are others now."""
-        self.unlisted: Callable[[Unlisted | None], None] = lambda _: None
-        """Is told why it is not known which namespaces there are, and that it is known again."""
-        self.unchosen: Callable[[Collection[tuple[LoginName, OutputName]]], None] = lambda _: None
-        """Is told, as often as `changed`, which outputs choose none."""
-        self.pruned: Callable[[LoginName, str], None] = lambda _, __: None
-        """Is told in which Secret nothing of a login is left that should not be."""
-        self.not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
-        """Is told which Secret of a login stays where it should not, until it can be pruned."""
-        self.known: Callable[[LoginName, str], Collection[Known]] = lambda _, __: ()
-        """Says what a login ever had in a place."""
-        self.leads: Callable[[], bool] = lambda: True
-        """Whether it is for us to write; asked before a Secret is deleted."""
+        self.hooks = Hooks()
         self._clusters = clusters
         self._ranks = ranks
-        self._realms: dict[KubernetesCluster, _Realm] = {}
+        self._targets: dict[KubernetesCluster, _Target] = {}
         self._retired: list[tuple[ref[SecretWriters], KubernetesCluster]] = []
         """Those that nothing is served in any more, to be closed once no output is left that writes
         there: a reload waits for no delivery."""
@@ -148,14 +134,14 @@ class Realms:
     @property
     def insecure(self) -> list[str]:
         """The API servers whose certificates are not looked at."""
-        accesses = (cluster.access for cluster in self._realms)
+        accesses = (cluster.access for cluster in self._targets)
         return [access.server for access in accesses if access.is_insecure]
 
     @property
     def why_unlisted(self) -> Unlisted | None:
         """Why it is not known which namespaces there are."""
-        for realm in self._realms.values():
-            for one in realm.namespaces.failures:
+        for target in self._targets.values():
+            for one in target.namespaces.failures:
                 return Unlisted(reason=one.reason, detail=one.detail)
         return None
 
@@ -164,22 +150,22 @@ class Realms:
         """The outputs that choose none of the namespaces that were listed."""
         return tuple(
             (one.login, one.name)
-            for realm in self._realms.values()
-            for one in realm.outputs
-            if realm.namespaces.is_listed(one.choice)
-            and not realm.namespaces.served(one.choice, one.known)
+            for target in self._targets.values()
+            for one in target.outputs
+            if target.namespaces.is_listed(one.choice)
+            and not target.namespaces.served(one.choice, one.known)
         )
 
     def output(self, served: ServedSecret) -> KubernetesSecret:
         """The output; nothing is sent yet. `ClusterConfigError` says what is wrong with it."""
-        realm = self._reach(served.where)
+        target = self._reach(served.where)
         return KubernetesSecret(
             served.login,
             served.name,
-            served=_Served(realm, served),
+            served=_Served(target, served),
             replaces_foreign=served.replaces_foreign,
             options=served.options,
-            writers=realm.writers,
+            writers=target.writers,
         )
 
     def cluster(self, where: ClusterConfig) -> Cluster:
@@ -188,22 +174,22 @@ class Realms:
 
     def serve(self, outputs: Iterable[ServedSecret]) -> None:
         """Have these outputs and no others: watch for what they ask."""
-        by_realm: dict[int, list[ServedSecret]] = defaultdict(list)
+        by_target: dict[int, list[ServedSecret]] = defaultdict(list)
         former, self._prunings = self._prunings, {}
         for one in outputs:
-            realm = self._reach(one.where)
-            by_realm[id(realm)].append(one)
+            target = self._reach(one.where)
+            by_target[id(target)].append(one)
             if one.is_pruned:
-                self._prunings[one.login, one.name] = _pruning(one, realm, former)
-        for realm in self._realms.values():
-            realm.serve(by_realm[id(realm)])
-        self._retire([one for one, realm in self._realms.items() if not realm.outputs])
+                self._prunings[one.login, one.name] = _pruning(one, target, former)
+        for target in self._targets.values():
+            target.serve(by_target[id(target)])
+        self._retire([one for one, target in self._targets.items() if not target.outputs])
         self._tend.set()
         self._tell()  # how often each place is read hangs on how many there are in all
 
     async def list(self) -> None:
         """Learn once which namespaces there are, for whoever does not go on watching."""
-        await asyncio.gather(*(realm.namespaces.list() for realm in self._realms.values()))
+        await asyncio.gather(*(target.namespaces.list() for target in self._targets.values()))
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -219,7 +205,7 @@ class Realms:
     def _watch(
         self, tasks: asyncio.TaskGroup, watches: dict[Namespaces, asyncio.Task[None]]
     ) -> None:
-        wanted = {realm.namespaces for realm in self._realms.values()}
+        wanted = {target.namespaces for target in self._targets.values()}
         for namespaces in watches.keys() - wanted:
             watches.pop(namespaces).cancel()
         for namespaces in wanted - watches.keys():
@@ -233,9 +219,9 @@ class Realms:
     def _retire(self, clusters: Iterable[KubernetesCluster]) -> None:
         """Reach these no more: their configuration is another by now, or nothing asks for them."""
         for cluster in clusters:
-            realm = self._realms.pop(cluster)
-            self._retired.append((ref(realm.writers), cluster))
-        self._clusters.keep(self._realms.keys())
+            target = self._targets.pop(cluster)
+            self._retired.append((ref(target.writers), cluster))
+        self._clusters.keep(self._targets.keys())
 
     async def _close_retired(self) -> None:
         idle = [cluster for writers, cluster in self._retired if writers() is None]
@@ -252,14 +238,14 @@ class Realms:
     async def _prune(self, one: Pruning) -> None:
         """Until it is done, or another configuration is served."""
         async with aclosing(
-            one.run(partial(self._is_for_us, one), partial(self.known, one.login))
+            one.run(partial(self._is_for_us, one), partial(self.hooks.known, one.login))
         ) as pruned:
             async for place, is_gone in pruned:
-                tell = self.pruned if is_gone else self.not_pruned
+                tell = self.hooks.pruned if is_gone else self.hooks.not_pruned
                 tell(one.login, place)
 
     def _is_for_us(self, one: Pruning) -> bool:
-        return one in self._prunings.values() and self.leads()
+        return one in self._prunings.values() and self.hooks.leads()
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -280,38 +266,38 @@ class Realms:
     def _tell_now(self) -> None:
         self._later = None
         self._next = asyncio.get_running_loop().time() + self._pause
-        self.changed()
-        for realm in self._realms.values():
-            realm.tidy()
-        self.unchosen(self.choosing_none)
+        self.hooks.changed()
+        for target in self._targets.values():
+            target.tidy()
+        self.hooks.unchosen(self.choosing_none)
         # Once who delivers has heard: what it has left is told to be gone from there.
         for one in self._prunings.values():
             one.look()
         self._tend.set()
 
     def _tell_failure(self) -> None:
-        self.unlisted(self.why_unlisted)
+        self.hooks.unlisted(self.why_unlisted)
 
-    def _reach(self, where: ClusterConfig) -> _Realm:
+    def _reach(self, where: ClusterConfig) -> _Target:
         cluster = self._clusters.reach(where)
-        realm = self._realms.get(cluster)
-        if realm is None:
-            realm = self._realms[cluster] = _Realm(
+        target = self._targets.get(cluster)
+        if target is None:
+            target = self._targets[cluster] = _Target(
                 cluster,
                 SecretWriters(cluster, self._ranks),
                 Namespaces(cluster, self._tell, self._tell_failure),
             )
-        return realm
+        return target
 
 
 def _pruning(
-    one: ServedSecret, realm: _Realm, former: Mapping[tuple[LoginName, OutputName], Pruning]
+    one: ServedSecret, target: _Target, former: Mapping[tuple[LoginName, OutputName], Pruning]
 ) -> Pruning:
     pruning = Pruning(
         one.login,
         one.options,
-        writers=realm.writers,
-        site=_Served(realm, one),
+        writers=target.writers,
+        site=_Served(target, one),
         before=one.known,
     )
     if (before := former.get((one.login, one.name))) is not None:

@@ -16,7 +16,7 @@ from lightkeeper.adapters.clock import SystemClock
 from lightkeeper.adapters.kubernetes.clusters import Clusters
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret
-from lightkeeper.adapters.kubernetes.realms import Realms, ServedSecret
+from lightkeeper.adapters.kubernetes.targets import ServedSecret, Targets
 from lightkeeper.cluster import ClusterConfig, SecretSeen
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice, Unlisted
@@ -66,7 +66,7 @@ class Scene:
             self.server.namespace(name)
         self.cluster = Reached(self.server, Identity(rights=rights))
         clusters: Any = self
-        self.realms = Realms(clusters, Ranks(), pause)
+        self.targets = Targets(clusters, Ranks(), pause)
         self.served = ServedSecret(
             login=LOGIN,
             name=OUTPUT,
@@ -78,11 +78,11 @@ class Scene:
             is_pruned=is_pruned,
         )
         self.changes = asyncio.Event()
-        self.realms.changed = self.changes.set
+        self.targets.hooks.changed = self.changes.set
         self.pruned: list[str] = []
         self.not_pruned: list[str] = []
-        self.realms.pruned = lambda _, place: self.pruned.append(place)
-        self.realms.not_pruned = lambda _, place: self.not_pruned.append(place)
+        self.targets.hooks.pruned = lambda _, place: self.pruned.append(place)
+        self.targets.hooks.not_pruned = lambda _, place: self.not_pruned.append(place)
 
     def reach(self, _: ClusterConfig) -> Reached:
         return self.cluster
@@ -92,11 +92,11 @@ class Scene:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[KubernetesSecret]:
-        output = self.realms.output(self.served)
-        self.realms.serve([self.served])
+        output = self.targets.output(self.served)
+        self.targets.serve([self.served])
         self.changes.clear()
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self.realms.run(), name="realms")
+            task = tasks.create_task(self.targets.run(), name="targets")
             yield output
             task.cancel()
 
@@ -146,8 +146,8 @@ async def test_what_chooses_none_is_told_once_they_are_listed_and_until_it_choos
     scene = Scene(Choice.of(["nothing-*"], None, []), known=())
     told = asyncio.Queue[Any]()
     async with asyncio.timeout(5), scene.running():
-        assert not scene.realms.choosing_none
-        scene.realms.unchosen = told.put_nowait
+        assert not scene.targets.choosing_none
+        scene.targets.hooks.unchosen = told.put_nowait
         assert await told.get() == ((LOGIN, OUTPUT),)
         scene.server.namespace("nothing-yet")
         assert await told.get() == ()
@@ -159,12 +159,12 @@ async def test_it_is_told_why_they_are_not_known_and_when_they_are_again() -> No
     """What was known before is served meanwhile."""
     scene = Scene(Choice.of([], "ci=true", []), known=("team-old",), rights=RIGHTS[:1])
     told = asyncio.Queue[Unlisted | None]()
-    scene.realms.unlisted = told.put_nowait
+    scene.targets.hooks.unlisted = told.put_nowait
     async with asyncio.timeout(5), scene.running() as output:
         why = await told.get()
         assert why is not None
         assert why.reason is Reason.ACCESS_DENIED
-        assert scene.realms.why_unlisted == why
+        assert scene.targets.why_unlisted == why
         assert namespaces_of(output) == ["team-old"]
 
         scene.cluster.identity = Identity(rights=RIGHTS)
@@ -183,13 +183,13 @@ async def test_what_nobody_asks_for_any_more_is_neither_known_nor_failing() -> N
         scene.cluster.fate = lambda _: UNREACHABLE
         scene.server.end_watches(Failed(reason=Reason.NETWORK, detail="reset"))
         await turns()
-        why = [scene.realms.why_unlisted]
+        why = [scene.targets.why_unlisted]
 
-        scene.realms.serve([named])
+        scene.targets.serve([named])
         await turns()
-        why += [scene.realms.why_unlisted]
+        why += [scene.targets.why_unlisted]
 
-        scene.realms.serve([scene.served])
+        scene.targets.serve([scene.served])
         assert namespaces_of(output) == ["team-old"]
 
     assert why == [Unlisted(reason=Reason.NETWORK, detail="reset"), None]
@@ -198,11 +198,11 @@ async def test_what_nobody_asks_for_any_more_is_neither_known_nor_failing() -> N
 async def test_of_two_logins_in_one_secret_one_is_refused_once_both_are_served() -> None:
     scene = Scene(Choice(names=("ci",)))
     other = replace(scene.served, login=LoginName("other"))
-    scene.realms.serve([scene.served, other])
+    scene.targets.serve([scene.served, other])
     place = Place(output=OUTPUT, name=f"ci/{NAME}")
 
-    first = await scene.realms.output(scene.served).deliver(place, a_delivery())
-    second = await scene.realms.output(other).deliver(
+    first = await scene.targets.output(scene.served).deliver(place, a_delivery())
+    second = await scene.targets.output(other).deliver(
         place, a_delivery(SECOND_ONE, login=other.login)
     )
 
@@ -213,10 +213,10 @@ async def test_of_two_logins_in_one_secret_one_is_refused_once_both_are_served()
 
 async def test_who_only_looks_lists_them_once() -> None:
     scene = Scene(Choice.of(["team-*"], None, []))
-    output = scene.realms.output(scene.served)
-    scene.realms.serve([scene.served])
+    output = scene.targets.output(scene.served)
+    scene.targets.serve([scene.served])
 
-    await scene.realms.list()
+    await scene.targets.list()
 
     assert namespaces_of(output) == ["team-a"]
 
@@ -274,8 +274,8 @@ def many(scene: Scene, login: str, count: int, qps: int | None) -> ServedSecret:
 
 def told(scene: Scene, *outputs: ServedSecret) -> list[float]:
     """How often each output's Secrets are read, in seconds."""
-    made = [scene.realms.output(one) for one in outputs]
-    scene.realms.serve(outputs)
+    made = [scene.targets.output(one) for one in outputs]
+    scene.targets.serve(outputs)
     return [one.poll.total_seconds() for one in made]
 
 
@@ -315,7 +315,7 @@ async def test_of_several_limits_the_lowest_counts() -> None:
 
 async def test_who_serves_learns_that_polls_are_others_now() -> None:
     scene = Scene(Choice())
-    scene.realms.serve([scene.served])
+    scene.targets.serve([scene.served])
 
     assert scene.changes.is_set()
 
@@ -332,7 +332,7 @@ async def test_namespaces_that_come_one_upon_the_other_are_told_of_together() ->
             if told[-1] == 201:
                 whole.set()
 
-        scene.realms.changed = survey
+        scene.targets.hooks.changed = survey
         for number in range(200):
             scene.server.namespace(f"team-{number}")
             await asyncio.sleep(0)
@@ -350,35 +350,35 @@ async def test_a_kubeconfig_that_changed_leaves_no_client_behind(tmp_path: Path)
     async with serving(saying(Reply(body=SECRET))) as api, asyncio.TaskGroup() as tasks:
         write(file, TOKEN, api.url)
         clusters = Clusters({}, SystemClock(), CHANCE)
-        realms = Realms(clusters, Ranks())
-        task = tasks.create_task(realms.run(), name="realms")
-        output = realms.output(served)
-        realms.serve([served])
-        before = realms.cluster(where)
+        targets = Targets(clusters, Ranks())
+        task = tasks.create_task(targets.run(), name="targets")
+        output = targets.output(served)
+        targets.serve([served])
+        before = targets.cluster(where)
         write(file, "fake-token-that-is-newer", api.url)
-        newer = realms.output(served)
-        realms.serve([served])
-        after = realms.cluster(where)
+        newer = targets.output(served)
+        targets.serve([served])
+        after = targets.cluster(where)
         assert clusters._known == [after] != [before]  # noqa: SLF001 - what is kept is the point
 
-        realms.beat()
+        targets.beat()
         await turns()
         assert isinstance(await before.read_secret("ci", NAME), SecretSeen)
         del output
-        realms.beat()
+        targets.beat()
         await turns()
         with pytest.raises(RuntimeError, match="closed"):
             await before.read_secret("ci", NAME)
         assert isinstance(await after.read_secret("ci", NAME), SecretSeen)
 
         del newer
-        realms.serve([])
+        targets.serve([])
         await turns()
         with pytest.raises(RuntimeError, match="closed"):
             await after.read_secret("ci", NAME)
         assert clusters._known == []  # noqa: SLF001
         task.cancel()
-        await realms.close()
+        await targets.close()
 
 
 async def test_who_had_which_secret_is_forgotten_with_its_namespace() -> None:
@@ -386,7 +386,7 @@ async def test_who_had_which_secret_is_forgotten_with_its_namespace() -> None:
     scene.server.label_namespace("team-a", {"ci": "true"})
     second = replace(scene.served, login=LoginName("second"))
     async with scene.running() as output:
-        scene.realms.serve([scene.served, second])
+        scene.targets.serve([scene.served, second])
         await scene.changed()
         place = Place(output=OUTPUT, name=f"team-a/{NAME}")
         assert isinstance(await output.deliver(place, a_delivery()), Put)

@@ -1,0 +1,53 @@
+"""Places that are served no more: whoever has left an entry of ours there is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from lightkeeper.adapters.docker_file import FileWriters
+from lightkeeper.config.model import Config
+from lightkeeper.core.facts import LoginName
+from lightkeeper.fleet import Fleet
+from lightkeeper.ports import Failed, Workers
+from lightkeeper.reaching import Reach
+
+_APART: Final = timedelta(seconds=20)
+"""For finding out whether a place is a served file under another name."""
+
+
+class Leavings:
+    """What a reload, or a start with another configuration, leaves behind."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        clusters: Reach,
+        writers: FileWriters,
+        workers: Workers,
+        told: Callable[[LoginName, Sequence[str]], None],
+    ) -> None:
+        self._fleet = fleet
+        self._clusters = clusters
+        self._writers = writers
+        self._workers = workers
+        self._told = told
+        self._left: dict[LoginName, list[str]] = {}
+
+    def add(self, left: Mapping[LoginName, list[str]]) -> None:
+        """Have these places of each login told of."""
+        self._left |= left
+
+    async def tell(self, config: Config) -> None:
+        """Tell of those that neither another name serves nor pruning takes out by itself."""
+        served = {one.login: [place.name for place in one.places] for one in self._fleet.states}
+        while self._left:
+            login, left = self._left.popitem()
+            prunes = partial(self._clusters.prunes, config, login)
+            places = [place for place in left if not prunes(place)]
+            seek = partial(self._writers.apart, places, served.get(login, ()))
+            apart = await self._workers.run(f"left {login}", seek, _APART)
+            if said := places if isinstance(apart, Failed) else apart:
+                self._told(login, said)
