@@ -180,7 +180,7 @@ def test_a_log_that_takes_nothing_stops_nobody(capfd: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     "name",
-    ["aiohttp", "apscheduler", "asyncio", "botocore", "httpcore2", "httpx2", "urllib3", "unheard"],
+    ["aiohttp", "apscheduler", "asyncio", "botocore", "httpx2", "urllib3", "unheard"],
 )
 def test_libraries_speak_in_our_lines_and_never_below_info(name: str) -> None:
     """At DEBUG some print passwords."""

@@ -31,7 +31,6 @@ _LIBRARIES: Final[Mapping[str, int]] = {
     "apscheduler": logging.WARNING,
     "asyncio": logging.WARNING,
     "botocore": logging.WARNING,
-    "httpcore2": logging.WARNING,
     "httpx2": logging.WARNING,
     "urllib3": logging.WARNING,
 }

@@ -262,7 +262,7 @@ async def test_no_library_logs_a_token_or_what_a_secret_holds(
         for _ in range(3):
             await cluster.apply_secret("ci", MANIFEST, "")
 
-    assert any(one.name.startswith("httpcore2") for one in caplog.records)
+    assert any(one.name.startswith("httpx2") for one in caplog.records)
     assert TOKEN not in caplog.text
     assert PASSWORD not in caplog.text
     assert base64.b64encode(PASSWORD.encode()).decode() not in caplog.text

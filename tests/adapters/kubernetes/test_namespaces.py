@@ -162,9 +162,11 @@ async def test_a_list_that_expires_between_its_pages_begins_anew() -> None:
 
 
 async def test_a_failure_is_told_and_then_comes_a_list() -> None:
+    """A read on a connection that was kept and is cut is sent once more, by a new one."""
     replies = (
         status(403, "Forbidden"),
         listed("a"),
+        Nothing(is_cut=True),
         Nothing(is_cut=True),
         listed("b"),
         Lines(is_silent=True),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 from lightkeeper.simulator.tls import find_certificate
 from tests.adapters.kubernetes.api import (
+    SECRET,
     TOKEN,
+    Reply,
     access,
     client_of,
     path_of,
@@ -78,8 +81,42 @@ async def test_calls_that_are_given_up_leave_no_socket(server: object, scheme: s
         await until(lambda: sockets() <= before)
 
 
+async def test_a_peer_that_is_gone_is_found_though_nobody_asks_it() -> None:
+    """By the kernel, on a watch that has nothing to tell."""
+    async with serving(saying(Reply(body=SECRET))) as api, client_of(api.url) as cluster:
+        await cluster.read_secret("ci", "login")
+        (ours,) = _connected_to(int(api.url.rpartition(":")[2]))
+        options = [
+            ours.getsockopt(level, name)
+            for level, name in (
+                (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+                (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+            )
+        ]
+        ours.close()
+
+    assert options == [1, 30, 10, 3]
+
+
+def _connected_to(port: int) -> list[socket.socket]:
+    """Another number for each socket of this process that leads there."""
+    found = []
+    for path in filter(Path.is_socket, Path("/proc/self/fd").iterdir()):
+        one = socket.socket(fileno=os.dup(int(path.name)))
+        with suppress(OSError):
+            if one.getpeername()[1:2] == (port,):
+                found.append(one)
+                continue
+        one.close()
+    return found
+
+
 REFUSED = saying(status(401, "Unauthorized"))
 LEAKS = 12
+KEPT = 2
+"""Both ends of the one connection that the next call goes by."""
 
 
 async def test_a_token_that_is_refused_leaves_no_socket_where_its_command_fails(
@@ -96,7 +133,7 @@ async def test_a_token_that_is_refused_leaves_no_socket_where_its_command_fails(
             assert outcome.detail.endswith("ended with status 1")
 
         assert len(api.asked) == LEAKS
-        await until(lambda: sockets() <= before)
+        await until(lambda: sockets() <= before + KEPT)
 
 
 async def test_a_token_that_is_refused_leaves_no_socket_where_its_command_hangs(
@@ -116,7 +153,7 @@ async def test_a_token_that_is_refused_leaves_no_socket_where_its_command_hangs(
             call.cancel()
             await asyncio.wait([call])
 
-        await until(lambda: sockets() <= before)
+        await until(lambda: sockets() <= before + KEPT)
 
 
 async def test_who_is_refused_leaves_no_socket_where_the_new_certificates_are_none(
@@ -133,4 +170,4 @@ async def test_who_is_refused_leaves_no_socket_where_the_new_certificates_are_no
             assert outcome.reason is Reason.TLS
 
         assert len(api.asked) == LEAKS
-        await until(lambda: sockets() <= before)
+        await until(lambda: sockets() <= before + KEPT)

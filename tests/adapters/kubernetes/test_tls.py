@@ -120,7 +120,7 @@ async def test_no_tls_where_it_is_expected(made: Certificate) -> None:
 async def test_a_handshake_that_does_not_end_is_a_time_out_and_leaves_nothing_open(
     made: Certificate,
 ) -> None:
-    """httpcore2 leaves the socket open if it is cut from outside there."""
+    """What is made by then is closed, whoever cuts it."""
     async with serving(FINE) as api:
         where = access(api.url.replace("http:", "https:"), ca=trusting(made))
         async with client_of(where, deadline_seconds=0.3) as cluster:
@@ -279,27 +279,65 @@ async def test_a_certificate_and_a_key_that_are_no_pair(made: Certificate, tmp_p
     assert base64.b64encode(made.key.read_bytes()).decode() not in repr(caught.value)
 
 
-async def test_a_proxy_is_asked_for_a_tunnel(made: Certificate) -> None:
-    """What goes through it is TLS to the API server, whose certificate is checked."""
-    asked: list[bytes] = []
+class Tunnel:
+    """A proxy."""
 
-    async def meet(reader: StreamReader, writer: StreamWriter) -> None:
-        asked.append((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
-        port = int(asked[-1].split()[1].rpartition(b":")[2])
+    def __init__(self) -> None:
+        self.asked: list[list[bytes]] = []
+        """The lines of each head."""
+        self.shown: list[object] = []
+        """The certificate of each client."""
+
+    async def meet(self, reader: StreamReader, writer: StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        self.asked.append(head)
+        self.shown.append(writer.get_extra_info("peercert"))
+        port = int(head[0].split()[1].rpartition(b":")[2])
         there, back = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_pump(reader, back), name="there")
             tasks.create_task(_pump(there, writer), name="back")
 
+
+async def test_a_proxy_is_asked_for_a_tunnel(made: Certificate) -> None:
+    """What goes through it is TLS to the API server, whose certificate is checked."""
+    tunnel = Tunnel()
     async with (
         serving(FINE, made.server_context()) as api,
-        await asyncio.start_server(meet, "127.0.0.1", 0) as server,
+        await asyncio.start_server(tunnel.meet, "127.0.0.1", 0) as server,
     ):
-        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy = f"http://fake:word@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         assert is_fine(await ask(access(api.url, ca=trusting(made), proxy=proxy)))
 
-    assert asked == [f"CONNECT {api.url.removeprefix('https://')} HTTP/1.1".encode()]
+    (head,) = tunnel.asked
+    assert head[0] == f"CONNECT {api.url.removeprefix('https://')} HTTP/1.1".encode()
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"fake:word") in head
+
+
+async def test_a_proxy_with_tls_is_trusted_as_the_host_does_and_shown_no_certificate(
+    made: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, tunnel = await find_certificate(tmp_path / "other"), Tunnel()
+    certificate, key = client_certificate(tmp_path, made.ca)
+    asking = other.server_context()
+    asking.load_verify_locations(made.ca)
+    asking.verify_mode = ssl.CERT_OPTIONAL
+    monkeypatch.setenv("SSL_CERT_FILE", str(other.ca))
+    async with (
+        serving(FINE, demanding(made)) as api,
+        await asyncio.start_server(tunnel.meet, "127.0.0.1", 0, ssl=asking) as server,
+    ):
+        where = access(
+            api.url,
+            ca=trusting(made),
+            certificate=Material(label="c", path=certificate),
+            key=Material(label="k", path=key),
+            proxy=f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        )
+        assert is_fine(await ask(where))
+
+    assert tunnel.shown == [None]
 
 
 async def _pump(reader: StreamReader, writer: StreamWriter) -> None:

@@ -12,7 +12,7 @@ import socket
 from http import HTTPStatus
 from typing import Final
 
-import httpx2
+import aiohttp
 from lightkube.core.exceptions import ApiError
 from msgspec import MsgspecError
 
@@ -23,6 +23,7 @@ from lightkeeper.adapters.kubernetes.trouble import (
     AnswerTooLargeError,
     CallError,
     NoAnswerError,
+    NotConnectedError,
     NoTokenError,
     NotSentError,
     Status,
@@ -31,9 +32,16 @@ from lightkeeper.cluster import Stale
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 
-EXPECTED: Final = (CallError, ClusterConfigError, httpx2.HTTPError, MsgspecError, OSError)
-"""What a call may raise for what a network, a server or a file does; an ssl.SSLError is an OSError,
-and what lightkube cannot decode is a MsgspecError."""
+EXPECTED: Final = (
+    ApiError,
+    CallError,
+    ClusterConfigError,
+    aiohttp.ClientError,
+    MsgspecError,
+    OSError,
+)
+"""What a call may raise for what a network, a server or a file does. An ssl.SSLError is an OSError;
+what lightkube cannot decode is a MsgspecError, and what ends a watch an ApiError."""
 
 _MAX_WORDS: Final = 300
 _BY_RBAC: Final = re.compile(r'User "[^"\n]{1,253}" cannot \w+ resource[^\n]*')
@@ -44,11 +52,11 @@ _ENDING: Final = "NamespaceTerminating"
 _EXCEPTIONS: Final = (
     (NotSentError, Reason.THROTTLED),
     (NoAnswerError, Reason.TIMEOUT),
+    (NotConnectedError, Reason.TIMEOUT),
     (NoTokenError, Reason.UNAUTHENTICATED),
     (AnswerTooLargeError, Reason.TOO_LARGE),
     (ClusterConfigError, Reason.TLS),  # read once it runs, it is a file of certificates
-    (httpx2.TimeoutException, Reason.TIMEOUT),
-    (httpx2.TransportError, Reason.NETWORK),
+    (aiohttp.ClientError, Reason.NETWORK),
     (OSError, Reason.NETWORK),
 )
 
@@ -75,11 +83,10 @@ def failed(exc: Exception) -> Failed:
 def _told(exc: Exception) -> str:
     if isinstance(exc, CallError | ClusterConfigError):
         return str(exc)
-    if isinstance(exc, httpx2.ConnectTimeout):
-        return "no connection was made in time"
     cause: BaseException | None = exc
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
+        is_wrapped = isinstance(cause, aiohttp.ClientError)
+        if isinstance(cause, OSError) and cause.strerror and not is_wrapped:
             if cause.errno is None or isinstance(cause, socket.gaierror):
                 return cause.strerror
             return os.strerror(cause.errno)  # asyncio's own words name an address

@@ -72,6 +72,10 @@ class NotSentError(CallError):
     """There was no turn in time: the API server was asked nothing."""
 
 
+class NotConnectedError(CallError):
+    """No connection was made in time: the API server was asked nothing."""
+
+
 class NoAnswerError(CallError):
     """The deadline passed with the request under way: it may have been done all the same."""
 
