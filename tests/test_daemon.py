@@ -222,6 +222,7 @@ class Unplaced:
 
     name = "unplaced"
     replaces_foreign = True
+    is_unlisted = False
 
     def places(self) -> list[object]:
         raise LookupError

@@ -82,13 +82,13 @@ async def asked(
         yield Asked(desk, edge, issuer, output, fleet, ear)
 
 
-def kept(name: str, fingerprint: str, source: Source, output: FakeOutput | None = None) -> Kept:
+def kept(name: str, fingerprint: str, source: Source, *outputs: FakeOutput) -> Kept:
     return Kept(
         name=LoginName(name),
         fingerprint=fingerprint,
         policy=POLICY,
         source=source,
-        outputs=[output or FakeOutput()],
+        outputs=outputs or [FakeOutput()],
     )
 
 
@@ -199,6 +199,25 @@ async def test_what_is_no_name_renews_nothing(logins: object) -> None:
         assert len(at.issuer.calls) == 1
 
     assert "no names of logins" in str(line["error"])
+
+
+async def test_renew_waits_for_the_places_that_are_known_and_for_no_list_of_others() -> None:
+    async with asked("prod") as at:
+        at.output.is_unlisted = True
+        at.fleet.survey()
+        answer = at.desk.answer({"ask": "renew", "logins": ["prod"]})
+        await anext(answer)
+        at.output.gate.is_open.clear()
+        entered = at.output.gate.entered
+        at.edge.pass_on(30 * SECOND)
+        await at.output.gate.until_entered(entered + 1)
+        at.output.gate.is_open.set()
+        came = await anext(answer)
+        (state,) = at.fleet.states
+
+    assert "expires" in came
+    assert state.round is not None
+    assert all(place.holds(state.held) for place in state.places.values())
 
 
 async def test_renew_overlooks_no_end_however_much_happens_meanwhile() -> None:

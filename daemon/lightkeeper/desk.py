@@ -12,7 +12,7 @@ from lightkeeper.core import policy
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, iso
-from lightkeeper.core.plan import is_backing_off, is_settled, next_renewal
+from lightkeeper.core.plan import is_backing_off, is_delivering, is_settled, next_renewal
 from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Failing, Reason
 from lightkeeper.core.report import Report, advice
 from lightkeeper.core.state import LoginState, failed_attempts
@@ -199,9 +199,9 @@ def _began_anew(before: LoginState, after: LoginState) -> bool:
 
 
 def _came(before: LoginState, after: LoginState) -> Line | None:
-    """What came of an attempt in between; None if none has ended, or its round has not."""
+    """What came of an attempt in between; None if none has ended, or it is being delivered."""
     if after.renewals > before.renewals and after.held is not None:
-        if after.round is not None:
+        if is_delivering(after):
             return None
         failing = [
             {"place": place.place.name, **_told(place.failure, DELIVERY)}

@@ -21,7 +21,7 @@ from lightkeeper.core.policy import Policy
 from lightkeeper.core.state import LoginState
 from lightkeeper.core.step import Deliver, Look, Save, Step
 from lightkeeper.history import History
-from lightkeeper.look import may_stay, places_of
+from lightkeeper.look import may_stay, places_of, unlisted
 from lightkeeper.ports import Output, World
 from lightkeeper.steps import Steps, Work
 
@@ -71,8 +71,7 @@ class Keeper:
 
         Whatever can fail has been done when it is handed out.
         """
-        before = self.state.under(policy, kin).unproven()
-        state = before.with_places(places_of(outputs), may_stay(outputs))
+        state = _serving(self.state.under(policy, kin).unproven(), outputs)
 
         def adopt() -> None:
             self._history.state = state
@@ -85,8 +84,7 @@ class Keeper:
     def survey(self) -> None:
         """Serve the places that the outputs have now."""
         with self._history.bounded("survey"):
-            outputs = self._steps.outputs
-            self._history.state = self.state.with_places(places_of(outputs), may_stay(outputs))
+            self._history.state = _serving(self.state, tuple(self._steps.outputs))
             self._agenda = None
         self._bell.set()
 
@@ -172,3 +170,8 @@ class Keeper:
             if isinstance(step, Look | Deliver):
                 self._busy[step.place.output] -= 1
         self._bell.set()
+
+
+def _serving(state: LoginState, outputs: Sequence[Output]) -> LoginState:
+    """The same login with the places that these outputs have now."""
+    return state.with_places(places_of(outputs), may_stay(outputs), unlisted(outputs))

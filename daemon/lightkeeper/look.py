@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.credential import Credential, Digest
-from lightkeeper.core.facts import Cause, LoginFact, LoginName, Place
+from lightkeeper.core.facts import Cause, LoginFact, LoginName, OutputName, Place
 from lightkeeper.core.fold import fold
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.place import PlaceState, Proof
@@ -32,6 +32,11 @@ def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
                 poll=poll,
                 proof=Proof.NEVER if output.prove is None else Proof.DUE,
             )
+
+
+def unlisted(outputs: Iterable[Output]) -> frozenset[OutputName]:
+    """Those of these outputs that are still to be told which places they have."""
+    return frozenset(output.name for output in outputs if output.is_unlisted)
 
 
 def may_stay(outputs: Iterable[Output]) -> Callable[[Place], bool]:

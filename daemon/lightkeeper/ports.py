@@ -162,6 +162,11 @@ class Output(Protocol):
         """
         ...
 
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether it is still to be told which places it has."""
+        ...
+
     def places(self) -> Iterable[Place]:
         """Where it delivers to."""
         ...

@@ -13,13 +13,14 @@ from lightkeeper.core.place import PlaceState
 from lightkeeper.core.plan import plan
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState, Round
-from lightkeeper.core.step import Deliver, Look, Step, Verify
+from lightkeeper.core.step import Deliver, Look, Renew, Step, Verify
 from tests.core.making import (
     HERE,
     HOUR,
     LIFETIME,
     MINUTE,
     NOON,
+    OUTPUT,
     POLICY,
     SECOND,
     SECOND_ONE,
@@ -37,6 +38,7 @@ from tests.core.making import (
     not_delivered,
     pending,
     renewed,
+    requested,
     round_ended,
     seen,
     started,
@@ -268,6 +270,37 @@ def test_a_round_is_over_when_every_place_holds_the_credential() -> None:
 
 def test_a_round_is_over_at_once_where_there_are_no_places() -> None:
     assert is_over(holding())
+
+
+def test_a_round_waits_for_an_output_that_is_still_to_be_told_its_places() -> None:
+    state = holding().with_places([], unlisted=frozenset({OUTPUT}))
+    assert not is_over(state)
+
+    state = state.with_places([PlaceState(place=HERE)])
+    assert not is_over(state)
+
+    assert is_over(after(state, delivered()))
+    assert is_over(state.with_places([]))
+
+
+def test_a_round_that_waits_to_be_told_of_places_is_over_when_the_next_renewal_begins() -> None:
+    """What was delivered is told then, though it be no more than what was known."""
+    served = after(holding(HERE), delivered())
+    state = served.with_places(served.places.values(), unlisted=frozenset({OUTPUT}))
+    assert not is_over(state, HOUR)
+
+    state = after(state, requested(HOUR))
+    assert Renew(Why.REQUESTED) in plan(state, at(HOUR)).start
+    assert is_over(state, HOUR)
+
+    assert not is_over(after(state, round_ended(HOUR), started(HOUR)), HOUR)
+
+
+def test_a_place_that_is_not_done_keeps_a_round_open_whatever_begins() -> None:
+    state = after(holding(HERE), requested(HOUR))
+    state = state.with_places(state.places.values(), unlisted=frozenset({OUTPUT}))
+
+    assert not is_over(state, HOUR)
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,18 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import Why
-from lightkeeper.core.plan import is_settled, plan
+from lightkeeper.core.place import PlaceState
+from lightkeeper.core.plan import is_delivering, is_settled, plan
 from tests.core.making import (
     BOOT,
     HERE,
     LIFETIME,
+    OUTPUT,
     SECOND,
     a_state,
     after,
     at,
+    delivered,
     delivered_to,
     drifted,
     failed,
@@ -22,6 +25,7 @@ from tests.core.making import (
     not_delivered,
     pending,
     requested,
+    round_ended,
     started,
     verified,
 )
@@ -41,6 +45,25 @@ def test_a_login_with_something_to_start_is_not() -> None:
 
 def test_a_login_with_something_under_way_is_not() -> None:
     assert not is_settled(after(a_state(HERE), started()), at())
+
+
+def test_a_list_of_places_that_is_still_to_come_is_not_waited_for_but_what_is_known_is() -> None:
+    state = holding(HERE).with_places([PlaceState(place=HERE)], unlisted=frozenset({OUTPUT}))
+    assert is_delivering(state)
+    assert not is_settled(state, at(SECOND))
+
+    state = after(state, delivered())
+    assert state.round is not None
+    assert not is_delivering(state)
+    assert is_settled(state, at(SECOND))
+
+
+def test_a_round_that_was_not_told_yet_is_waited_for() -> None:
+    state = after(holding(HERE), delivered())
+
+    assert is_delivering(state)
+    assert not is_settled(state, at(SECOND))
+    assert not is_delivering(after(state, round_ended(SECOND)))
 
 
 def test_a_login_that_has_nothing_valid_is_settled_once_its_failure_waits() -> None:

@@ -236,6 +236,7 @@ class FakeOutput:
     gate: Gate = field(default_factory=Gate)
     held: dict[str, Digest | None] = field(default_factory=dict)
     failures: dict[str, Failed | Pending | Foreign | Exception] = field(default_factory=dict)
+    is_unlisted: bool = False
     gone: set[str] = field(default_factory=set)
     """Places that nothing is left of."""
     deliveries: list[Delivery] = field(default_factory=list)

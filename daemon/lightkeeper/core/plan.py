@@ -27,7 +27,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     wake: datetime | None
     """Wall clock; None if only a heartbeat or an answer can bring something new."""
     is_round_over: bool
-    """Whether everything that a new credential set going has come to its end."""
+    """Whether everything that a new credential set going has come to its end.
+
+    That waits for an output that is still to be told its places, until the next renewal begins.
+    """
 
 
 def plan(state: LoginState, now: Moment) -> Plan:
@@ -79,11 +82,11 @@ class Agenda:
         why, at = next_renewal(state, now)
         start: list[Step] = []
         wakes = list(self._next_wake())
-        if not state.renewing:
-            if at <= now.boot:
-                start.append(Renew(why))
-            else:
-                wakes.append(at)
+        renews = not state.renewing and at <= now.boot
+        if renews:
+            start.append(Renew(why))
+        elif not state.renewing:
+            wakes.append(at)
         if self._wants_verdict(state, now):
             start.append(Verify())
         if has_new_places or _saves_again(state, now):
@@ -93,10 +96,11 @@ class Agenda:
         for each in self._ready.values():
             deliveries = each.deliveries.values() if delivers else ()
             start.extend(islice(chain(deliveries, each.looks.values()), self._most))
+        is_delivered = not self._undone and not delivers and (renews or not state.unlisted)
         return Plan(
             start=tuple(start),
             wake=now.wall_at(min(wakes)) if wakes else None,
-            is_round_over=state.round is not None and not self._undone and not delivers,
+            is_round_over=state.round is not None and is_delivered,
         )
 
     def _review(self, state: LoginState, now: Moment, touched: Collection[Place] | None) -> None:
@@ -154,8 +158,11 @@ class Agenda:
 
 
 def is_settled(state: LoginState, now: Moment) -> bool:
-    """Whether nothing is under way, and nothing will be before a failure has had its wait."""
-    if state.renewing or state.verifying or state.requested or state.round is not None:
+    """Whether nothing is under way, and nothing will be before a failure has had its wait.
+
+    A list of places that is still to come may be long in coming: it is not waited for.
+    """
+    if state.renewing or state.verifying or state.requested or is_delivering(state):
         return False
     if plan(state, now).start or _waits_to_replace(state, now):
         return False
@@ -165,6 +172,13 @@ def is_settled(state: LoginState, now: Moment) -> bool:
         place.holds(state.held) or place.failure is not None or bool(place.pending)
         for place in state.places.values()
     )
+
+
+def is_delivering(state: LoginState) -> bool:
+    """Whether a new credential is on its way into places, as far as these are known."""
+    if state.round is None:
+        return False
+    return not (state.unlisted and all(is_done(state, one) for one in state.places.values()))
 
 
 def _saves_again(state: LoginState, now: Moment) -> bool:

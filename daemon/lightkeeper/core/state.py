@@ -118,6 +118,8 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
     """The last surprise, by what was being done."""
 
     places: Places = NO_PLACES
+    unlisted: frozenset[OutputName] = frozenset()
+    """Outputs of which it is still to be told which places they have."""
     left: tuple[LeftPlace, ...] = ()
     edition: int = 0
     """Of the set of places: grows with each that the store does not know of."""
@@ -226,11 +228,15 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         )
 
     def with_places(
-        self, places: Iterable[PlaceState], may_stay: Callable[[Place], bool] = lambda _: True
+        self,
+        places: Iterable[PlaceState],
+        may_stay: Callable[[Place], bool] = lambda _: True,
+        unlisted: frozenset[OutputName] = frozenset(),
     ) -> LoginState:
         """The same login with these places: known ones keep what is known of them.
 
-        `may_stay` says whether an entry may be where one that is served no more was.
+        `may_stay` says whether an entry may be where one that is served no more was; `unlisted` are
+        outputs that may have more of them.
         """
         left = {one.name for one in self.left}
         kept = Places.of(
@@ -245,6 +251,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         return replace(
             self,
             places=kept,
+            unlisted=unlisted,
             left=_without(
                 (*self.left, *leave(filter(may_stay, self.places), self.known)),
                 kept,

@@ -187,7 +187,8 @@ EVENTS: Final[Mapping[type[Fact], Event]] = {
         lambda f: "warning" if f.failing else "info",
         _round_ended,
         "delivered to its places: {changed} changed, {unchanged} unchanged, {failing} failing",
-        "Every place has been given the new credential, or has failed.",
+        "Every place has been given the new credential, or has failed; told once it is known which"
+        " places there are, or when the next renewal begins.",
     ),
     facts.StateNotSaved: Event(
         _always("error"),

@@ -37,9 +37,13 @@ class Serving:
 
     names: Sequence[str] = ("ci",)
     gone: Collection[str] = ()
+    awaits_list: bool = False
 
     def namespaces(self) -> Sequence[str]:
         return self.names
+
+    def is_unlisted(self) -> bool:
+        return self.awaits_list
 
     def is_gone(self, namespace: str) -> bool:
         return namespace in self.gone

@@ -32,6 +32,9 @@ class Serving:
     def namespaces(self) -> tuple[str, ...]:
         return ("ci",)
 
+    def is_unlisted(self) -> bool:
+        return False
+
     def is_gone(self, _: str) -> bool:
         return False
 

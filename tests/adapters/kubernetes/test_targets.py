@@ -110,6 +110,38 @@ def namespaces_of(output: KubernetesSecret) -> list[str]:
     return [place.name.partition("/")[0] for place in output.places()]
 
 
+async def test_an_output_is_unlisted_until_it_is_told_which_namespaces_there_are() -> None:
+    scene = Scene(Choice.of(["team-*"], "ci=true", []), known=("team-old",))
+    async with scene.running() as output:
+        unlisted = [output.is_unlisted]
+        await scene.changed()
+        while output.is_unlisted:
+            await scene.changed()
+        unlisted.append(output.is_unlisted)
+        scene.server.namespace("team-b")
+        await scene.changed()
+        unlisted.append(output.is_unlisted)
+
+    assert unlisted == [True, False, False]
+
+
+async def test_an_output_whose_namespaces_are_all_named_is_told_nothing_more() -> None:
+    async with Scene(Choice(names=("ci",))).running() as output:
+        assert not output.is_unlisted
+
+
+async def test_who_lists_once_is_told_nothing_more_even_if_that_failed() -> None:
+    scene = Scene(Choice.of(["team-*"], None, []), rights=RIGHTS[:1])
+    output = scene.targets.output(scene.served)
+    scene.targets.serve([scene.served])
+    assert output.is_unlisted
+
+    await scene.targets.list()
+
+    assert scene.targets.why_unlisted is not None
+    assert not output.is_unlisted
+
+
 async def test_named_namespaces_are_served_whether_or_not_they_are_there() -> None:
     async with Scene(Choice(names=("later", "ci"))).running() as output:
         assert namespaces_of(output) == ["ci", "later"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.integration.kubernetes.cluster import NAME, WITHIN_SECONDS, Cluster, login, within
@@ -117,6 +119,8 @@ def test_a_run_that_may_not_list_namespaces_fails_and_says_why(cluster: Cluster)
     done = command(cluster.folder, environment, "once", "--config", str(file))
 
     assert done.returncode == 1, done.stdout
+    told = [line for line in done.stderr.splitlines() if '"credential_delivered"' in line]
+    assert [json.loads(line)["changed"] for line in told] == [0]
     assert "which namespaces there are is not known" in done.stdout
     assert 'cannot list resource "namespaces"' in done.stdout
     assert "lightkeeper check --rbac" in done.stdout

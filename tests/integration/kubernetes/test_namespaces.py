@@ -16,6 +16,9 @@ from tests.integration.kubernetes.cluster import (
     within,
 )
 from tests.integration.process import Daemon, command, eventually
+from tests.real.cluster import rule
+
+SECRETS = rule(["get", "create", "patch"], ["secrets"])
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -69,6 +72,35 @@ def test_fifty_namespaces_come_and_go(cluster: Cluster) -> None:
         assert not running.events("daemon_surprised")
         failed = running.events("delivery_failed")
         assert {one["reason"] for one in failed} <= {"namespace_terminating", "namespace_missing"}
+
+
+def test_one_line_tells_of_all_deliveries_though_the_list_comes_after_the_credential(
+    cluster: Cluster,
+) -> None:
+    """A file has it meanwhile, and what is known to be is ready."""
+    api, labels = cluster.api, {"ci": cluster.home}
+    names = [api.namespace(labels=labels) for _ in range(3)]
+    outputs = (
+        f"      - {{type: docker_config, path: {cluster.folder}/config.json}}\n"
+        f"      - {{type: kubernetes_secret, namespace_selector: ci={cluster.home}}}\n"
+    )
+    file = cluster.configure("d", login(outputs, f"state_dir: {cluster.folder}/state\n"))
+    with cluster.running(file, cluster.kubeconfig()) as running:
+        running.wait_for("namespaces_unknown")
+        running.wait_for("credential_renewed")
+        eventually("it is ready", lambda: running.get("/readyz")[0] == 200)
+        assert (cluster.folder / "config.json").exists()
+        assert not running.events("credential_delivered")
+
+        for name in names:
+            api.grant(cluster.account, SECRETS, namespace=name)
+        api.grant(cluster.account, rule(["list", "watch"], ["namespaces"]))
+        told = running.wait_for("credential_delivered")
+
+        assert (told["changed"], told["unchanged"], told["failing"]) == (1 + len(names), 0, 0)
+        assert all(map(cluster.holds, names))
+        assert all("notices" in one for one in running.events("place_delivered"))
+        assert len(running.events("credential_delivered")) == 1
 
 
 def test_a_selector_that_finds_none_is_told_wherever_somebody_looks(cluster: Cluster) -> None:

@@ -34,6 +34,7 @@ class DockerFile:
         self.replaces_foreign = replaces_foreign
         self.poll = policy.POLL
         self.prove = None
+        self.is_unlisted = False
         self._path = path
         self._login = login
         self._options = options

@@ -77,6 +77,10 @@ class Served(Protocol):
         """These have its Secret."""
         ...
 
+    def is_unlisted(self) -> bool:
+        """Whether a list of these is still to come."""
+        ...
+
     def is_gone(self, namespace: str) -> bool:
         """Whether it is known that nothing is left of one that it serves no more."""
         ...
@@ -113,6 +117,11 @@ class KubernetesSecret:
     def poll(self) -> timedelta:
         """How often each is read."""
         return self._served.poll()
+
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether it is still to be told which namespaces there are."""
+        return self._served.is_unlisted()
 
     def places(self) -> Iterable[Place]:
         """The Secret in each namespace."""

@@ -26,6 +26,8 @@ class Namespaces:
         """By choice, of what is found: asked for often, and costly where there are thousands."""
         self._failures: dict[str, Failed] = {}
         self._wanted: frozenset[str] = frozenset()
+        self._goes_on = True
+        """Whether what is not listed yet will be."""
         self._tend = asyncio.Event()
 
     @property
@@ -42,6 +44,10 @@ class Namespaces:
     def is_listed(self, choice: Choice) -> bool:
         """Whether it is known which namespaces are meant."""
         return all(selector in self._found for selector in choice.selectors)
+
+    def is_unlisted(self, choice: Choice) -> bool:
+        """Whether it is still to be told which namespaces are meant."""
+        return self._goes_on and not self.is_listed(choice)
 
     def served(self, choice: Choice, known: Collection[str]) -> tuple[str, ...]:
         """The namespaces that are meant; of what was not listed yet, those of `known`."""
@@ -64,6 +70,7 @@ class Namespaces:
             async for seen in self._cluster.watch_namespaces(selector):
                 self._take(selector, seen)
                 break
+        self._goes_on = False
 
     async def run(self) -> None:
         """Watch until cancelled."""

@@ -95,6 +95,10 @@ class _Served(Struct):
         """These have its Secret."""
         return self.target.namespaces.served(self.output.choice, self.output.known)
 
+    def is_unlisted(self) -> bool:
+        """Whether a list of these is still to come."""
+        return self.target.namespaces.is_unlisted(self.output.choice)
+
     def is_gone(self, namespace: str) -> bool:
         """Whether it is known that nothing is left of one that it serves no more."""
         return self.target.namespaces.is_gone(self.output.choice, namespace)
