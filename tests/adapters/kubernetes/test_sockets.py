@@ -103,7 +103,7 @@ async def test_a_peer_that_is_gone_is_found_though_nobody_asks_it() -> None:
 def _connected_to(port: int) -> list[socket.socket]:
     """Another number for each socket of this process that leads there."""
     found = []
-    for path in filter(Path.is_socket, Path("/proc/self/fd").iterdir()):
+    for path in [*filter(Path.is_socket, Path("/proc/self/fd").iterdir())]:
         one = socket.socket(fileno=os.dup(int(path.name)))
         with suppress(OSError):
             if one.getpeername()[1:2] == (port,):

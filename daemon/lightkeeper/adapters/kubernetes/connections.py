@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _CONNECTING: Final = 0.8
 """What a connection may take of a deadline to be made."""
 _KEEP_SECONDS: Final = 60.0
+_LARGE: Final = 1024 * 1024
 # A peer that is gone is found within a minute, on a watch that has nothing to tell as well.
 _KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -58,7 +60,7 @@ class Connections:
             return await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                data=request.content or None,
+                data=_body(request.content),
                 headers=request.headers,
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -105,6 +107,11 @@ class _Connector(aiohttp.TCPConnector):
         if self._proxy_tls is not None:
             made._ssl = self._proxy_tls  # noqa: SLF001 - as above
         return made
+
+
+def _body(content: bytes) -> bytes | BytesIO | None:
+    """A large one is sent piece by piece: aiohttp would hold up the loop with it."""
+    return BytesIO(content) if len(content) > _LARGE else content or None
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
