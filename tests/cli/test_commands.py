@@ -89,7 +89,7 @@ def test_withdraw_where_nothing_was_delivered_is_no_failure(
     assert "so nothing is to be taken out" in capsys.readouterr().out
 
 
-def test_withdraw_where_nothing_is_kept_anywhere_names_no_directory(
+def test_commands_where_nothing_is_kept_anywhere_name_no_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "stateless.yaml"
@@ -99,9 +99,35 @@ def test_withdraw_where_nothing_is_kept_anywhere_names_no_directory(
         f" [{{type: docker_config, path: {tmp_path}/config.json}}]}}]\n"
     )
 
-    assert main(["withdraw", "--config", str(file)]) == DONE
-    said = "nothing is kept in a state kept nowhere, so nothing is to be taken out\n"
+    asked = ["--config", str(file)]
+
+    assert main(["withdraw", *asked]) == DONE
+    said = "state is kept nowhere: no entry is known that could be taken out\n"
     assert capsys.readouterr().out == said
+    assert main(["withdraw", "prod", *asked]) == FAILED
+    said = "state is kept nowhere: no entry of prod is known that could be taken out\n"
+    assert capsys.readouterr().err == f"lightkeeper withdraw: {said}"
+    assert main(["status", *asked]) == FAILED
+    said = "state is kept nowhere: this is how a start finds it"
+    assert f"no daemon answers at {socket}; {said}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["check", "status", "once", "withdraw"])
+def test_a_state_in_a_cluster_that_cannot_be_asked_is_told_in_a_sentence(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    asked = ["--state-secret", "ops/state", "--socket", str(tmp_path / "control.sock")]
+
+    assert main([command, *asked, "--docker-config", str(tmp_path / "config.json")]) == MISUSED
+
+    told = capsys.readouterr().err
+    assert f"state: {tmp_path}/missing: no such kubeconfig" in told
+    assert "the state directory" not in told
 
 
 def test_withdraw_of_a_login_that_was_never_kept_says_so(

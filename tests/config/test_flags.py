@@ -128,11 +128,10 @@ def test_a_secret_is_written_as_namespace_and_name() -> None:
     ("text", "said"),
     [
         ("push", "push is not NAMESPACE/NAME such as ci/lightsail-push"),
-        ("/push", 'the value is not a namespace, or a pattern of them such as "team-*"'),
-        (
-            "ci/",
-            "the value is not the name of a Secret: lower-case letters, digits, hyphens and dots",
-        ),
+        ("/push", "/push is not NAMESPACE/NAME such as ci/lightsail-push"),
+        ("ci/", "ci/ is not NAMESPACE/NAME such as ci/lightsail-push"),
+        ("CI/push", 'CI is not a namespace, or a pattern of them such as "team-*"'),
+        ("Team-*/push", 'Team-* is not a namespace, or a pattern of them such as "team-*"'),
         (
             "ci/a/b",
             "the value is not the name of a Secret: lower-case letters, digits, hyphens and dots",
@@ -177,7 +176,12 @@ def test_state_and_lease_are_said_by_variables_alone() -> None:
         "LIGHTKEEPER_LEASE: needs state"
     )
     assert refusal(flags={**REGION, "state_dir": "/s"}, environ=environ).startswith(
-        "--state-dir: says where state is kept"
+        "--state-dir: says where state is kept, and so does LIGHTKEEPER_STATE_SECRET; "
+    )
+    in_file, directory = "state: {secret: none}\n", {"LIGHTKEEPER_STATE_DIR": "/s"}
+    assert refusal(in_file, flags=REGION, environ=directory) == (
+        "LIGHTKEEPER_STATE_DIR: says where state is kept, and so does state in line 1;"
+        " expected one of them"
     )
 
 
@@ -254,7 +258,7 @@ def test_what_is_wrong_with_flags_is_said_by_their_names() -> None:
         '--file-mode: 0644 is not a mode that shuts other users out, such as "0600"',
         "--listen: 9780 is not HOST:PORT such as 127.0.0.1:9780, port 65535 at most, or none",
         "--log-level: loud is not known; expected one of debug, info, warning, error",
-        "--region: the value is not an AWS region such as eu-central-1",
+        "--region: is empty; expected an AWS region such as eu-central-1",
         "LIGHTKEEPER_ROLE_ARN: push is not a role such as arn:aws:iam::123456789012:role/push",
         "LIGHTKEEPER_STATE_DIR: is not an absolute path; expected one that begins with / or ~/",
     ]

@@ -352,10 +352,12 @@ BAD_AT_TOP = [
     ("state: {}", f"state.secret: is missing; expected {A_NAME}, or none"),
     ("state:", "state: is empty; expected a mapping"),
     ("state: ops/state", "state: is a text; expected a mapping"),
+    ("state: {secret: OPS/state}", f"state.secret: OPS/state is not {A_NAME}, or none"),
+    ("state: {secret: ''}", f"state.secret: is empty; expected {A_NAME}, or none"),
     ("state: {secret: state}", f"state.secret: state is not {A_NAME}, or none"),
     (
         "state: {secret: ops/state}\nstate_dir: /s",
-        "state_dir: says where state is kept, and so does state; expected one of them",
+        "state_dir: says where state is kept, and so does state in line 2; expected one of them",
     ),
     (
         "leader_election: {lease: ops/a}",

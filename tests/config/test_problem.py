@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightkeeper.config.problem import ConfigErrors, Problem, choice, shown
+from lightkeeper.config.problem import ConfigErrors, Problem, choice, shown, shown_name
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,13 @@ def test_a_value_has_one_problem_and_it_is_the_first() -> None:
     assert errors.problems == (first, other)
 
 
-NAMES = ["Prod Login", "prod-eu-central-1-build-host", "some_rather_long_name.of_2026"]
-WORDS = ["debg", "EU", "0600", "1:30", "50%", "a.b-c_d+e", "a" * 16]
+NAMES = [
+    "Prod Login",
+    "prod-eu-central-1-build-host",
+    "some_rather_long_name.of_2026",
+    "Teams-That-Build-*",
+]
+WORDS = ["debg", "EU", "0600", "1:30", "50%", "a.b-c_d+e", "a" * 16, "team-?*"]
 
 
 @pytest.mark.parametrize("text", [*WORDS, *NAMES])
@@ -72,6 +77,19 @@ def test_what_is_short_and_plain_is_shown(text: str) -> None:
 def test_what_may_be_a_secret_is_not_shown(text: str) -> None:
     assert shown(text) == "the value"
     assert shown(text, "a key") == "a key"
+
+
+@pytest.mark.parametrize("text", ["OPS/state", "/push", "ci/", "team-a-of-builders/Some-Secret"])
+def test_the_name_of_an_object_is_shown_by_its_halves(text: str) -> None:
+    assert shown_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a/b/c", "ci/p@ss!", f"ci/{'a' * 17}", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"],
+)
+def test_a_name_with_a_half_that_may_be_a_secret_is_not_shown(text: str) -> None:
+    assert shown_name(text) == "the value"
 
 
 def test_the_nearest_word_is_named_else_all_of_them() -> None:

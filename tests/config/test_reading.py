@@ -33,7 +33,7 @@ BAD_IN_LOGIN = [
     ("name: Prod", f"name: Prod is not {NAME}"),
     ("name: -a", f"name: -a is not {NAME}"),
     (f"name: {'a' * 64}", f"name: the value is not {NAME}"),
-    ("name: ''", f"name: the value is not {NAME}"),
+    ("name: ''", f"name: is empty; expected {NAME}"),
     ("name: no", f"name: no is a yes-or-no word {QUOTES}; expected {NAME}"),
     ("name: 1:30", f"name: 1:30 is a number {QUOTES}; expected {NAME}"),
     ("name: 7", f"name: 7 is a number {QUOTES}; expected {NAME}"),
@@ -100,7 +100,7 @@ BAD_IN_OUTPUT = [
     ("in_place: on", f"in_place: on is not accepted; expected {BOOL}"),
     ("seed: s", "seed: is not an absolute path; expected one that begins with / or ~/"),
     ("seed:", "seed: is empty; expected an absolute path, or one that begins with ~/"),
-    ("name: ''", "name: the value is not a name for the label `output`"),
+    ("name: ''", "name: is empty; expected a name for the label `output`"),
     ("pth: /b", "pth: is not a key of this; did you mean path?"),
 ]
 

@@ -149,7 +149,7 @@ def _is_closed(config: Config) -> bool:
     from lightkeeper import viewing
 
     if failure := viewing.unsavable(config):
-        cannot("check", f"the state directory cannot be used: {store.said(failure)}")
+        cannot("check", store.unusable(config, failure))
     return failure is not None
 
 

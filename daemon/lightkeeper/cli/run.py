@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     except ControlSocketTakenError as exc:
         return _cannot(f"another daemon answers at {exc}; give this one a --socket of its own")
     except FileFailure as exc:
-        return _cannot(f"cannot start: the state directory cannot be used: {store.said(exc)}")
+        return _cannot(f"cannot start: {store.unusable(config, exc)}")
     except OSError as exc:
         return _cannot(f"cannot start: {in_words(exc)}; check socket, and who may write there")
     return DONE

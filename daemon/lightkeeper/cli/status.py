@@ -63,7 +63,13 @@ def _document(args: argparse.Namespace) -> tuple[Document | None, str]:
     except asking.NotRunningError as exc:
         missing = exc.what
     config = settings.loader(args)().config
-    said = f"{missing}; this is what {store.where(config)} holds"
+    where = store.where(config)
+    kept = (
+        f"this is what {where} holds"
+        if where
+        else "state is kept nowhere: this is how a start finds it"
+    )
+    said = f"{missing}; {kept}"
     return store.document(args, "status", config), said
 
 

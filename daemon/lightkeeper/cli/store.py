@@ -56,13 +56,13 @@ def document(
 
 
 def where(config: Config) -> str:
-    """Where state is kept, within a sentence."""
+    """Where state is kept, within a sentence; empty if nowhere."""
     if config.state is None:
         return str(config.state_dir)
-    return f"the Secret {config.state.secret}" if config.state.secret else "a state kept nowhere"
+    return f"the Secret {config.state.secret}" if config.state.secret else ""
 
 
-def unusable(config: Config, failure: FileFailure) -> str:
+def unusable(config: Config, failure: FileFailure | Failed) -> str:
     """That what is kept cannot be used, why, and what to do."""
     return f"{_named(config)} cannot be used: {said(failure)}"
 

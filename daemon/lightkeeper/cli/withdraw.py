@@ -30,6 +30,8 @@ _STAYS: Final = (
     " Lightkeeper that saved it"
 )
 
+_UNKNOWN: Final = "state is kept nowhere: {} is known that could be taken out"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
@@ -59,6 +61,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _alone(config, beside_a_daemon=served is not None):
             return _take_out(config, args.logins, served or {})
+    except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
+        settings.complain(exc)
+        return MISUSED
     except StateDirTakenError as exc:
         cannot("withdraw", store.owned(config, exc))
     except FileFailure as exc:
@@ -108,15 +113,20 @@ def _take_out(config: Config, names: Sequence[str], served: Mapping[str, set[Pla
             " is taken out; take the login out of the configuration and reload, or stop the daemon",
         )
     if unknown:
-        cannot(
-            "withdraw",
-            f"nothing is kept of {', '.join(unknown)} in {store.where(config)}: its entries were"
-            " taken out before, or it never had any here",
-        )
+        cannot("withdraw", _nothing_kept_of(unknown, config))
     elif not done | lost.keys() and not held_back:
-        kept = store.where(config)
-        sys.stdout.write(f"nothing is kept in {kept}, so nothing is to be taken out\n")
+        kept, nothing = store.where(config), "nothing is to be taken out"
+        said = f"nothing is kept in {kept}, so {nothing}" if kept else _UNKNOWN.format("no entry")
+        sys.stdout.write(f"{said}\n")
     return FAILED if held_back or unknown or lost else status
+
+
+def _nothing_kept_of(logins: Sequence[str], config: Config) -> str:
+    names = ", ".join(logins)
+    if kept := store.where(config):
+        why = "its entries were taken out before, or it never had any here"
+        return f"nothing is kept of {names} in {kept}: {why}"
+    return _UNKNOWN.format(f"no entry of {names}")
 
 
 def _outcome(one: Withdrawn, config: Config) -> str:

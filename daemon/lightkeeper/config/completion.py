@@ -14,7 +14,7 @@ from msgspec.structs import fields, replace
 from lightkeeper.config.environment import SYSTEM_RUNTIME, SYSTEM_STATE, Environment
 from lightkeeper.config.model import ContainersAuth, DockerConfig, KubernetesSecret
 from lightkeeper.config.problem import Problem
-from lightkeeper.config.tree import Items, Keys, Text, text_of
+from lightkeeper.config.tree import Items, Keys, Node, Text, Where, text_of
 
 _FILE_NAMES: Final = {
     str(kind.__struct_config__.tag): kind.file_name for kind in (DockerConfig, ContainersAuth)
@@ -34,7 +34,8 @@ class Completion:
     def config(self, tree: Keys) -> Keys:
         """The whole tree."""
         if "state" in tree.entries and "state_dir" in tree.entries:
-            problem = "says where state is kept, and so does state; expected one of them"
+            other = _where_said(tree.entries["state"]).named
+            problem = f"says where state is kept, and so does {other}; expected one of them"
             self._problems.append(tree.entries["state_dir"].where.problem(problem))
         return _with_items(self.daemon(tree), "logins", self._login)
 
@@ -126,3 +127,10 @@ def _with_items(keys: Keys, key: str, complete: Callable[[Keys], Keys]) -> Keys:
         return keys
     items = (complete(item) if isinstance(item, Keys) else item for item in node.items)
     return keys.put(key, Items(node.where, tuple(items)))
+
+
+def _where_said(state: Node) -> Where:
+    """Where a state is: what a flag or a variable makes is at none, but its Secret is."""
+    if state.where.key or not isinstance(state, Keys):
+        return state.where
+    return state.entries["secret"].where

@@ -71,14 +71,14 @@ def _unlike(outputs: list[Keys]) -> Iterator[Problem]:
         if output.seed != other.seed:
             at = node.entries.get("seed", node).where
             message = "has another seed than the same file in"
-            yield at.problem(f"{message} {_named(where)}; expected the same for both")
+            yield at.problem(f"{message} {where.named}; expected the same for both")
         for key, said, before in (
             ("file_mode", output.file_mode, other.file_mode),
             ("in_place", output.in_place, other.in_place),
         ):
             if said != before:
                 here, there = str(said).lower(), str(before).lower()
-                message = f"is {here}, but {there} for the same file in {_named(where)}"
+                message = f"is {here}, but {there} for the same file in {where.named}"
                 at = node.entries[key].where if key in node.entries else node.where.below(key)
                 yield at.problem(f"{message}; expected the same for both")
 
@@ -90,12 +90,7 @@ def _alike(nodes: list[Keys], keys: tuple[str, ...], message: str) -> Iterator[P
         if values not in first:
             first[values] = node.where
         elif values[0] is not None:
-            yield node.where.problem(message.format(_named(first[values])))
-
-
-def _named(where: Where) -> str:
-    """A place in the configuration, within a sentence."""
-    return where.key + (f" in line {where.line}" if where.line else "")
+            yield node.where.problem(message.format(first[values].named))
 
 
 class _Chosen(msgspec.Struct, frozen=True):
@@ -131,7 +126,7 @@ def _same_secrets(logins: list[Keys], state: ObjectName | None) -> Iterator[Prob
             yield one.where.problem("is the Secret that `state` names; expected another")
         other = first.setdefault((cluster.kubeconfig, cluster.context, one.name), one)
         if other is not one and (wrong := _unshared(one, other)):
-            same = f"is the same Secret as {_named(other.where)}"
+            same = f"is the same Secret as {other.where.named}"
             yield one.where.problem(f"{same}{wrong}")
 
 
@@ -157,7 +152,7 @@ def _unlike_secrets(outputs: list[Keys]) -> Iterator[Problem]:
                 if getattr(one, key) != getattr(other, key):
                     at = node.entries[key].where if key in node.entries else node.where.below(key)
                     yield at.problem(
-                        f"differ from those of {_named(first.where)}, which may find the same"
+                        f"differ from those of {first.where.named}, which may find the same"
                         " Secret; expected the same for both"
                     )
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from lightkeeper.config.problem import Problem, choice, shown
+from lightkeeper.config.problem import Problem, choice, shown_name
 from lightkeeper.config.tree import Items, Keys, Node, Text, Where, text_of
 
 PREFIX: Final = "LIGHTKEEPER_"
@@ -172,12 +172,12 @@ def _secrets(texts: Sequence[Text], problems: list[Problem]) -> list[Keys]:
     """An output for each name of a Secret, with all the namespaces where it is wanted."""
     namespaces: dict[str, tuple[Text, ...]] = {}
     for text in texts:
-        namespace, slash, name = text.text.partition("/")
-        if slash:
+        namespace, _, name = text.text.partition("/")
+        if namespace and name:
             namespaces[name] = (*namespaces.get(name, ()), Text(text.where, namespace))
         else:
             expected = "NAMESPACE/NAME such as ci/lightsail-push"
-            problems.append(text.where.problem(f"{shown(text.text)} is not {expected}"))
+            problems.append(text.where.problem(f"{shown_name(text.text)} is not {expected}"))
     where = texts[0].where
     return [
         _output("kubernetes_secret", where)

@@ -9,9 +9,9 @@ from difflib import get_close_matches
 import msgspec
 
 # Too short for a password that a program made, and nothing that an address or a key needs.
-_PLAIN = re.compile(r"[A-Za-z0-9_.%:+-]{1,16}")
-# Letters here, a number there: a name that somebody chose.
-_WORD = r"[A-Za-z]{1,16}"
+_PLAIN = re.compile(r"[A-Za-z0-9_.%:+*?-]{1,16}")
+# Letters here, a number there: a name that somebody chose, or a pattern of such.
+_WORD = r"[A-Za-z*?]{1,16}"
 _NAME = re.compile(rf"(?=.{{1,64}}$){_WORD}( {_WORD}|([_.-]({_WORD}|[0-9]{{1,4}}))*)")
 
 
@@ -50,6 +50,12 @@ class ConfigErrors(Exception):  # noqa: N818 - it is never one error that is sai
 def shown(text: str, otherwise: str = "the value") -> str:
     """The text if it is short and plain, else a word for it: it may be a secret."""
     return text if _PLAIN.fullmatch(text) or _NAME.fullmatch(text) else otherwise
+
+
+def shown_name(text: str) -> str:
+    """The same of NAMESPACE/NAME, whose halves are looked at each by itself."""
+    halves = text.split("/", 1)
+    return text if text and all(half == shown(half, "") for half in halves) else shown(text)
 
 
 def choice(word: str, known: Collection[str], prefix: str = "") -> str:

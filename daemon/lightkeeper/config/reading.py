@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeVar, Union, get_args, get_orig
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from lightkeeper.config.model import NONE
-from lightkeeper.config.problem import Problem, choice, shown
+from lightkeeper.config.problem import Problem, choice, shown, shown_name
 from lightkeeper.config.tree import NOTHING, NUMBER, YES_OR_NO, Items, Keys, Node, Text, kind_of
 from lightkeeper.config.values import Duration, FileMode, Listen, ObjectName, Rate, Share
 
@@ -201,10 +201,12 @@ def _complaint(node: Node, field: _Field) -> str:
     if field.choices:
         is_one = text in field.choices
         return "" if is_one else f"{shown(text)} is not known; {choice(text, field.choices)}"
-    is_off = text == NONE and field.has_off
-    return (
-        "" if is_off or re.search(field.pattern, text) else f"{shown(text)} is not {field.expected}"
-    )
+    if (text == NONE and field.has_off) or re.search(field.pattern, text):
+        return ""
+    if not text:
+        return f"is empty; expected {field.expected}"
+    show = shown_name if field.kind is ObjectName else shown
+    return f"{show(text)} is not {field.expected}"
 
 
 def _built(node: Text, field: _Field) -> object:

@@ -24,6 +24,11 @@ class Where(msgspec.Struct, frozen=True):
         """The message, said of this value."""
         return Problem(self.file, self.line, self.key, message)
 
+    @property
+    def named(self) -> str:
+        """It, within a sentence."""
+        return self.key + (f" in line {self.line}" if self.line else "")
+
     def below(self, key: str, *, line: int = 0) -> Where:
         """A key of this mapping."""
         return Where(self.file, line or self.line, f"{self.key}.{key}" if self.key else key)
