@@ -187,18 +187,18 @@ class Impatient(SimIssuer):
 
 
 MUTANTS: dict[str, tuple[Parts, str, int]] = {
-    "no version": (Parts(cluster=UnversionedTargets), "never worse", 2),
-    "no version where there is nothing": (Parts(cluster=UnversionedMaking), "never worse", 22),
-    "no stepping back from a conflict": (Parts(cluster=Forcing), "never worse", 2),
+    "no version": (Parts(cluster=UnversionedTargets), "never worse", 0),
+    "no version where there is nothing": (Parts(cluster=UnversionedMaking), "never worse", 41),
+    "no stepping back from a conflict": (Parts(cluster=Forcing), "never worse", 0),
     "no word of what is newer": (Parts(store=Ignorant), "never worse", 6),
     "no patience where the state cannot be read": (Parts(store=Careless), "never worse", 2),
-    "no compare before a save": (Parts(store=Blunt), "never worse", 12),
+    "no compare before a save": (Parts(store=Blunt), "never worse", 9),
     "no look before it is asked what is newer": (Parts(targets=EarlyTargets), "never worse", 2),
     "no memory": (Parts(fleet=Amnesiac), "calls", 0),
     "no look at the clock before a call": (Parts(fleet=Unled), "calls", 0),
     "no end of the work with the term": (Parts(keeping=Heedless, fleet=Unled), "standby", 0),
     "no end of the term": (Parts(electing=Endless), "election", 1),
     "no last write before the release": (Parts(keeping=Hasty, fleet=Unled), "released", 1),
-    "no doubt that a lost call was none": (Parts(issuer=Impatient), "calls", 1),
+    "no doubt that a lost call was none": (Parts(issuer=Impatient), "calls", 2),
 }
 """What is missing, the promise that is broken by it, and a seed that is known to show it."""
