@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from lightkeeper.core.credential import Secret
 from lightkeeper.core.facts import LoginName
@@ -20,17 +22,35 @@ class NewerError(FileFailure):
     """It is of a newer version, and is to be left as it is."""
 
 
+_Pairs: TypeAlias = Iterable[tuple[str, str]]
+"""Of an output's name and a place's."""
+
+
+class _Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Places of one output whose names end alike, as the Secrets of ten thousand namespaces do."""
+
+    output: str
+    end: str = ""
+    """Of each name. A file has none, a Secret its own behind the namespace."""
+    names: list[str]
+
+
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """What every version of the document has."""
 
     version: int
     state: msgspec.Raw = msgspec.Raw(b"null")
+    places: msgspec.Raw = msgspec.Raw(b"[]")
+    """Those of the state, in groups. Whoever knows of none finds a login without places, and saves
+    them in its own way once it has served them."""
 
 
 def written(saved: Saved) -> bytes:
     """The document."""
-    state = msgspec.Raw(msgspec.json.encode(saved, enc_hook=_encoded))
-    return msgspec.json.encode(_Envelope(version=_VERSION, state=state)) + b"\n"
+    state = msgspec.json.encode(replace(saved, places=()), enc_hook=_encoded)
+    places = msgspec.json.encode(_grouped(saved.places))
+    envelope = _Envelope(version=_VERSION, state=msgspec.Raw(state), places=msgspec.Raw(places))
+    return msgspec.json.encode(envelope) + b"\n"
 
 
 def read(data: bytes, login: LoginName) -> Saved:
@@ -44,12 +64,27 @@ def read(data: bytes, login: LoginName) -> Saved:
         raise NewerError(Reason.MALFORMED, detail)
     try:
         saved = msgspec.json.decode(envelope.state, type=Saved, dec_hook=_decoded)
+        groups = msgspec.json.decode(envelope.places, type=list[_Group])
     except _DAMAGE as exc:
         raise FileFailure(Reason.MALFORMED, "the saved state is damaged") from exc
     if saved.login != login:
         detail = f"the saved state is of another login, {saved.login[:80]!r}"
         raise FileFailure(Reason.MALFORMED, detail)
-    return saved
+    return replace(saved, places=tuple(sorted((*saved.places, *_named(groups)))))
+
+
+def _grouped(places: _Pairs) -> list[_Group]:
+    groups: dict[tuple[str, str], _Group] = {}
+    for output, place in places:
+        namespace, slash, secret = place.partition("/")
+        name, end = (namespace, slash + secret) if namespace else (place, "")
+        group = groups.setdefault((output, end), _Group(output=output, end=end, names=[]))
+        group.names.append(name)
+    return [*groups.values()]
+
+
+def _named(groups: Iterable[_Group]) -> Iterator[tuple[str, str]]:
+    return ((group.output, name + group.end) for group in groups for name in group.names)
 
 
 def _encoded(value: object) -> str:

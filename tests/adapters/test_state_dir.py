@@ -135,7 +135,7 @@ ANY_SAVED = st.builds(
     next_attempt=st.none() | SPANS,
     refused_attempt=st.none() | SPANS,
     last_success=st.none() | INSTANTS,
-    places=st.lists(st.tuples(TEXT, TEXT), max_size=5).map(tuple),
+    places=st.lists(st.tuples(TEXT, TEXT), max_size=5).map(lambda all_: tuple(sorted(all_))),
     failure=st.none() | FAILURES,
 )
 
