@@ -52,6 +52,10 @@ class Scene:
         return len(self.issuers[name].calls)
 
 
+def a_file(login: LoginName, path: str) -> Place:
+    return Place(output=OutputName(f"files-{login}"), name=path)
+
+
 async def test_every_configured_login_is_kept() -> None:
     scene = Scene()
     fleet = scene.fleet()
@@ -186,7 +190,7 @@ async def test_the_places_that_another_source_leaves_are_named() -> None:
         await scene.edge.notebook.until(facts.RoundEnded)
         left = fleet.apply([scene.kept(ONE, place="/b", fingerprint="changed")])
 
-    assert left == {"one": ["/a"]}
+    assert left == {ONE: [a_file(ONE, "/a")]}
 
 
 async def test_a_login_that_comes_back_knows_what_it_wrote_and_holds_nothing() -> None:
@@ -207,7 +211,7 @@ async def test_a_login_that_comes_back_knows_what_it_wrote_and_holds_nothing() -
         scene.edge.clock.passed = MINUTE
         await scene.edge.notebook.until(facts.Delivered, 2)
 
-    assert said == {"one": ["/one/config.json"]}
+    assert said == {ONE: [a_file(ONE, "/one/config.json")]}
     assert former in scene.outputs[ONE].deliveries[0].ours
 
 
@@ -274,7 +278,7 @@ async def test_a_login_that_was_removed_is_kept_no_more_and_its_state_is_gone() 
         scene.edge.pass_on(6 * HOUR)
         await scene.edge.notebook.until(facts.Renewed, 2, login=ONE)
 
-    assert left == {OTHER: ["/other/config.json"]}
+    assert left == {OTHER: [a_file(OTHER, "/other/config.json")]}
     assert scene.calls(OTHER) == 1
     assert set(scene.edge.store.kept) == {ONE}
     assert scene.outputs[OTHER].held, "its entry stays in its place"
@@ -351,22 +355,7 @@ async def test_a_place_that_was_removed_is_named() -> None:
         await scene.edge.notebook.until(facts.RoundEnded)
         left = fleet.apply([scene.kept(ONE, place="/b")])
 
-    assert left == {"one": ["/a"]}
-
-
-async def test_a_place_that_is_served_by_another_output_is_not_left() -> None:
-    """An output that is called otherwise delivers where it did."""
-    scene = Scene()
-    fleet = scene.fleet()
-    fleet.apply([scene.kept(ONE)])
-
-    async with running(fleet):
-        await scene.edge.notebook.until(facts.RoundEnded)
-        kept = scene.kept(ONE)
-        scene.outputs[ONE].name = OutputName("renamed")
-        left = fleet.apply([kept])
-
-    assert left == {}
+    assert left == {ONE: [a_file(ONE, "/a")]}
 
 
 async def test_a_login_that_never_came_leaves_nothing() -> None:
@@ -397,7 +386,10 @@ async def test_what_was_removed_while_the_daemon_was_down_is_said_and_forgotten(
     async with running(fleet):
         await scene.edge.notebook.until(facts.Delivered, 3)
 
-    assert left == {"one": ["/one/config.json"], "other": ["/old"]}
+    assert left == {
+        ONE: [a_file(ONE, "/one/config.json")],
+        OTHER: [a_file(OTHER, "/old")],
+    }
     assert set(scene.edge.store.kept) == {ONE}
 
 

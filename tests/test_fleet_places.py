@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lightkeeper.core import facts
-from lightkeeper.core.facts import OutputName
-from lightkeeper.fleet import Fleet
-from tests.core.making import LOGIN, OUTPUT
+from lightkeeper.core.facts import LoginName, OutputName, Place
+from lightkeeper.core.saved import Saved
+from lightkeeper.fleet import Fleet, Kept
+from tests.core.making import LOGIN, OUTPUT, POLICY
 from tests.fakes.edge import Edge, FakeOutput, running, turns
 from tests.test_desk import kept
 
@@ -26,7 +29,7 @@ async def test_of_places_that_went_those_are_remembered_where_an_entry_may_be() 
         assert fleet.known(LOGIN, LEFT) == (*fleet.states[0].known, *left.known)
         assert fleet.known(LOGIN, STAYS) == fleet.states[0].known != ()
 
-        fleet.cleared(LOGIN, LEFT)
+        fleet.cleared(LOGIN, Place(OUTPUT, LEFT))
         assert fleet.states[0].left == ()
 
 
@@ -87,7 +90,94 @@ async def test_a_reload_begins_no_round_and_waits_for_none() -> None:
 async def test_what_is_told_of_a_login_that_is_not_kept_is_passed_over() -> None:
     fleet = Fleet(Edge().world(), {})
 
-    fleet.cleared(LOGIN, LEFT)
+    fleet.cleared(LOGIN, Place(OUTPUT, LEFT))
 
     assert fleet.known(LOGIN, LEFT) == ()
     assert fleet.states == []
+
+
+HERE, THERE, NEW = (OutputName(name) for name in ("here", "there", "new"))
+"""Outputs into one cluster, into another, and into either."""
+
+
+def delivering(edge: Edge, *outputs: tuple[OutputName, str]) -> Kept:
+    return Kept(
+        name=LOGIN,
+        fingerprint="f",
+        policy=POLICY,
+        source=edge.source(edge.issuer()),
+        outputs=[FakeOutput(name=name, names=(place,)) for name, place in outputs],
+    )
+
+
+async def left_by(
+    before: list[tuple[OutputName, str]],
+    after: list[tuple[OutputName, str]],
+    *,
+    is_restart: bool,
+) -> list[Place]:
+    """What a change of the configuration is told to leave, and is known to have left."""
+    edge = Edge()
+    fleet = Fleet(edge.world(), {})
+    fleet.apply([delivering(edge, *before)])
+    async with running(fleet):
+        await edge.notebook.until(facts.RoundEnded)
+        told = {} if is_restart else fleet.apply([delivering(edge, *after)])
+    if is_restart:
+        saved: dict[LoginName, Saved] = {LOGIN: edge.store.kept[LOGIN]}
+        fleet = Fleet(edge.world(), saved)
+        told = fleet.apply([delivering(edge, *after)])
+    places = told.get(LOGIN, [])
+    assert sorted(one.place for one in fleet.states[0].left) == sorted(places)
+    return places
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+@pytest.mark.parametrize("place", ["ci/push", "/home/ci/config.json"])
+async def test_what_an_output_serves_that_is_called_otherwise_is_not_left(
+    place: str, *, is_restart: bool
+) -> None:
+    assert await left_by([(HERE, place)], [(NEW, place)], is_restart=is_restart) == []
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+@pytest.mark.parametrize("after", [[], [(HERE, "team/push")]])
+async def test_a_secret_is_left_although_another_cluster_has_one_of_its_name(
+    after: list[tuple[OutputName, str]], *, is_restart: bool
+) -> None:
+    both = [(HERE, "ci/push"), (THERE, "ci/push")]
+    after = [*after, (THERE, "ci/push")]
+
+    assert await left_by(both, after, is_restart=is_restart) == [Place(HERE, "ci/push")]
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+async def test_a_secret_that_another_output_has_taken_over_may_be_in_another_cluster(
+    *, is_restart: bool
+) -> None:
+    """While its own output is there, which of the two delivers where is for others to say."""
+    after = [(HERE, "team/push"), (NEW, "ci/push")]
+
+    assert await left_by([(HERE, "ci/push")], after, is_restart=is_restart) == [
+        Place(HERE, "ci/push")
+    ]
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+async def test_a_file_is_not_left_while_another_output_serves_it(*, is_restart: bool) -> None:
+    both = [(HERE, "/a"), (THERE, "/a")]
+
+    assert await left_by(both, [(THERE, "/a")], is_restart=is_restart) == []
+
+
+async def test_of_secrets_of_one_name_that_one_is_cleared_which_is_told() -> None:
+    edge = Edge()
+    fleet = Fleet(edge.world(), {})
+    fleet.apply([delivering(edge, (HERE, "ci/push"), (THERE, "ci/push"))])
+    async with running(fleet):
+        await edge.notebook.until(facts.RoundEnded)
+        fleet.apply([delivering(edge, (HERE, "team/push"), (THERE, "team/push"))])
+
+        fleet.cleared(LOGIN, Place(HERE, "ci/push"))
+
+        assert [one.place for one in fleet.states[0].left] == [Place(THERE, "ci/push")]

@@ -68,3 +68,55 @@ async def test_namespaces_that_were_served_before_are_until_they_are_listed(
 
     assert list(made.places()) == [places[0]]
     await reach.close()
+
+
+def serving(folder: Path, *outputs: str) -> Config:
+    """A login with these outputs of Secrets called `push`, each with its name and more."""
+    lines = "".join(
+        f"      - {{type: kubernetes_secret, namespaces: ['c*'], secret: push, name: {output}}}\n"
+        for output in outputs
+    )
+    return loaded(
+        f"state_dir: {folder}/state\nlogins:\n  - name: prod\n    region: eu-central-1\n"
+        f"    outputs:\n{lines}"
+    ).config
+
+
+def place(output: str, name: str = "ci/push") -> Place:
+    return Place(output=OutputName(output), name=name)
+
+
+def test_a_secret_is_apart_unless_the_same_cluster_is_served_there(
+    reach: Reach, tmp_path: Path
+) -> None:
+    config = serving(
+        tmp_path,
+        "here",
+        "again, cluster: {qps: 5}",
+        "there, cluster: {kubeconfig: /elsewhere}",
+        "other, cluster: {context: other}",
+    )
+
+    def apart(left: Place, *served: str) -> bool:
+        found = reach.apart(config, LoginName("prod"), [left], map(place, served))
+        return found == [left]
+
+    assert not apart(place("here"), "there", "again")
+    assert apart(place("here"), "there", "other")
+    assert apart(place("here", "team/push"), "again")
+    assert apart(place("configured no more"), "here", "again", "there", "other")
+    assert apart(place("docker_config:/a", "/a"), "here")
+    assert apart(place("/a", "/a"), "/a"), "files are told apart by who reads them"
+
+
+def test_what_an_output_that_prunes_has_left_goes_by_itself(reach: Reach, tmp_path: Path) -> None:
+    config = serving(tmp_path, "here, prune: true", "there, cluster: {kubeconfig: /elsewhere}")
+
+    def prunes(place: Place, login: str = "prod") -> bool:
+        return reach.prunes(config, LoginName(login), place)
+
+    assert prunes(place("here", "team/push"))
+    assert not prunes(place("here", "team/another"))
+    assert not prunes(place("there"))
+    assert not prunes(place("configured no more"))
+    assert not prunes(place("here"), "another")

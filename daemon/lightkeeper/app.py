@@ -136,9 +136,11 @@ async def once(
     if edge.clusters.targets is not None:
         await edge.clusters.targets.list()
     gone = fleet.apply(edge.kept(config, sources, before))
-    served = {state.login: [place.name for place in state.places] for state in fleet.states}
+    served = {state.login: tuple(state.places) for state in fleet.states}
     for login, places in gone.items():
-        if apart := _apart(edge, places, served.get(login, ())):
+        here = served.get(login, ())
+        names = [one.name for one in edge.clusters.apart(config, login, places, here)]
+        if apart := _apart(edge, names, [place.name for place in here]):
             left(login, apart)
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(fleet.run(), name="fleet")

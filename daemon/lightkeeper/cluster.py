@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Unlisted
 from lightkeeper.core.state import Known
 from lightkeeper.ports import Failed
@@ -151,9 +151,9 @@ class Hooks(Struct, kw_only=True):
     """Is told why it is not known which namespaces there are, and that it is known again."""
     unchosen: Callable[[Collection[tuple[LoginName, OutputName]]], None] = lambda _: None
     """Is told, as often as `changed`, which outputs choose none."""
-    pruned: Callable[[LoginName, str], None] = lambda _, __: None
+    pruned: Callable[[LoginName, Place], None] = lambda _, __: None
     """Is told in which Secret nothing of a login is left that should not be."""
-    not_pruned: Callable[[LoginName, str], None] = lambda _, __: None
+    not_pruned: Callable[[LoginName, Place], None] = lambda _, __: None
     """Is told which Secret of a login stays where it should not, until it can be pruned."""
     known: Callable[[LoginName, str], Collection[Known]] = lambda _, __: ()
     """Says what a login ever had in a place."""

@@ -235,7 +235,7 @@ class Daemon:
             unlisted=partial(journal.namespaces_listed, self._edge.clock.now),
             unchosen=journal.namespaces_chosen,
             pruned=self._fleet.cleared,
-            not_pruned=lambda login, place: journal.places_left(login, [place]),
+            not_pruned=lambda login, place: journal.places_left(login, [place.name]),
             known=self._fleet.known,
             leads=self._leads,
         )

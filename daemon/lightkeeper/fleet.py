@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.saved import Saved, begin, put_down
-from lightkeeper.core.state import Known, LoginState, digests_of
+from lightkeeper.core.state import Known, LoginState, digests_of, unserved
 from lightkeeper.history import History
 from lightkeeper.keeper import Keeper
 from lightkeeper.ports import Failed, Output, World
@@ -41,9 +41,8 @@ class Fleet:
         self._world = world
         self._stored: dict[LoginName, Saved] = {}
         """What is kept of logins that do not run."""
-        self._served: dict[LoginName, tuple[str, ...]] = {}
-        """Where the entries of each login are, as it was last configured: an output may be called
-        otherwise and deliver where it did."""
+        self._served: dict[LoginName, Collection[Place]] = {}
+        """Where the entries of each login are, as it was last configured."""
         self._ended = set[LoginName]()
         """Logins whose credentials are to be forgotten."""
         self._unforgotten: dict[LoginName, Failure] = {}
@@ -57,9 +56,7 @@ class Fleet:
     def open(self, saved: Mapping[LoginName, Saved]) -> None:
         """Begin with what is saved; `apply` and `run` come next."""
         self._stored = dict(saved)
-        self._served = {
-            name: tuple(place for _, place in one.places) for name, one in saved.items()
-        }
+        self._served = {name: _saved_places(one) for name, one in saved.items()}
 
     def close(self) -> None:
         """Keep nothing any more, once `run` has ended; what is saved stays."""
@@ -69,10 +66,7 @@ class Fleet:
     @property
     def places(self) -> dict[LoginName, tuple[Place, ...]]:
         """Where each login delivers to, or delivered to when it was saved."""
-        kept = {
-            name: tuple(Place(OutputName(output), place) for output, place in one.places)
-            for name, one in self._stored.items()
-        }
+        kept = {name: _saved_places(one) for name, one in self._stored.items()}
         return kept | {state.login: tuple(state.places) for state in self.states}
 
     @property
@@ -80,7 +74,7 @@ class Fleet:
         """What every login has come to, in order of configuration."""
         return [keeper.state for _, keeper in self._keepers.values()]
 
-    def apply(self, logins: Iterable[Kept]) -> dict[LoginName, list[str]]:
+    def apply(self, logins: Iterable[Kept]) -> dict[LoginName, list[Place]]:
         """Keep these logins from now on, and say which places each serves no more.
 
         A login whose source is the same goes on with what it holds. Another source under the same
@@ -110,18 +104,16 @@ class Fleet:
         self._stored = {name: replace(one, credential=None) for name, one in stored.items()}
         return self._moved()
 
-    def _moved(self) -> dict[LoginName, list[str]]:
+    def _moved(self) -> dict[LoginName, list[Place]]:
         """What the change of keepers leaves behind; it is put in force by `run`."""
         before = self._served
-        self._served = {
-            name: _names(keeper.state.places) for name, (_, keeper) in self._keepers.items()
-        }
+        self._served = {name: keeper.state.places for name, (_, keeper) in self._keepers.items()}
         self._ended |= before.keys()
         self._changed.set()
         return {
-            name: sorted(gone)
+            name: sorted(gone, key=lambda place: place.name)
             for name, places in before.items()
-            if (gone := set(places).difference(self._served.get(name, ()))) and self._has_held(name)
+            if (gone := unserved(places, self._served.get(name, ()))) and self._has_held(name)
         }
 
     def _has_held(self, name: LoginName) -> bool:
@@ -141,7 +133,7 @@ class Fleet:
         if name in self._keepers:
             self._keepers[name][1].touched(place)
 
-    def cleared(self, name: LoginName, place: str) -> None:
+    def cleared(self, name: LoginName, place: Place) -> None:
         """An entry of `name` was taken out of a place that it serves no more."""
         if name in self._keepers:
             self._keepers[name][1].cleared(place)
@@ -158,7 +150,7 @@ class Fleet:
         """Let every login serve the places that its outputs have now."""
         for name, (_, keeper) in self._keepers.items():
             keeper.survey()
-            self._served[name] = _names(keeper.state.places)
+            self._served[name] = keeper.state.places
 
     def ring(self) -> None:
         """Let every login be asked for what it needs now."""
@@ -247,5 +239,5 @@ class Fleet:
         )
 
 
-def _names(places: Iterable[Place]) -> tuple[str, ...]:
-    return tuple(place.name for place in places)
+def _saved_places(saved: Saved) -> tuple[Place, ...]:
+    return tuple(Place(OutputName(output), place) for output, place in saved.places)

@@ -88,7 +88,7 @@ class Keeper:
             self._agenda = None
         self._bell.set()
 
-    def cleared(self, place: str) -> None:
+    def cleared(self, place: Place) -> None:
         """Our entry was taken out of a place that is served no more."""
         self._history.state = self.state.without_left(place)
 

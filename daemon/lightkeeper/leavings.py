@@ -9,7 +9,7 @@ from typing import Final
 
 from lightkeeper.adapters.docker_file import FileWriters
 from lightkeeper.config.model import Config
-from lightkeeper.core.facts import LoginName
+from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Failed, Workers
 from lightkeeper.reaching import Reach
@@ -34,20 +34,22 @@ class Leavings:
         self._writers = writers
         self._workers = workers
         self._told = told
-        self._left: dict[LoginName, list[str]] = {}
+        self._left: dict[LoginName, list[Place]] = {}
 
-    def add(self, left: Mapping[LoginName, list[str]]) -> None:
+    def add(self, left: Mapping[LoginName, list[Place]]) -> None:
         """Have these places of each login told of."""
         self._left |= left
 
     async def tell(self, config: Config) -> None:
         """Tell of those that neither another name serves nor pruning takes out by itself."""
-        served = {one.login: [place.name for place in one.places] for one in self._fleet.states}
+        served = {one.login: tuple(one.places) for one in self._fleet.states}
         while self._left:
             login, left = self._left.popitem()
+            here = served.get(login, ())
             prunes = partial(self._clusters.prunes, config, login)
-            places = [place for place in left if not prunes(place)]
-            seek = partial(self._writers.apart, places, served.get(login, ()))
-            apart = await self._workers.run(f"left {login}", seek, _APART)
-            if said := places if isinstance(apart, Failed) else apart:
+            apart = self._clusters.apart(config, login, left, here)
+            names = [place.name for place in apart if not prunes(place)]
+            seek = partial(self._writers.apart, names, [place.name for place in here])
+            told = await self._workers.run(f"left {login}", seek, _APART)
+            if said := names if isinstance(told, Failed) else told:
                 self._told(login, said)

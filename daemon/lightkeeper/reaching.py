@@ -6,9 +6,11 @@ Who delivers into files only imports nothing of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
 
 from lightkeeper.config.model import Config, KubernetesSecret, Login
 from lightkeeper.config.problem import ConfigErrors, Problem
@@ -128,11 +130,31 @@ class Reach:
         if self.targets is not None:
             self.targets.serve(())
 
-    def prunes(self, config: Config, login: LoginName, place: str) -> bool:
+    def apart(
+        self, config: Config, login: LoginName, left: Iterable[Place], served: Iterable[Place]
+    ) -> list[Place]:
+        """Those places that are no Secret which another output of the login serves.
+
+        It does if it is for the same cluster, by what the configuration says of both.
+        """
+        clusters = {
+            output.name: replace(_where(output), qps=None)
+            for one, output in _secrets(config)
+            if one.name == login
+        }
+        here = {(clusters.get(place.output), place.name) for place in served}
+        return [
+            place
+            for place in left
+            if place.output not in clusters or (clusters[place.output], place.name) not in here
+        ]
+
+    def prunes(self, config: Config, login: LoginName, place: Place) -> bool:
         """Whether what is left of a login in this place is taken out in time by itself."""
-        name = place.partition("/")[2]
-        return not place.startswith("/") and any(
-            one.name == login and output.prune and output.secret == name
+        return not place.is_file and any(
+            (one.name, output.name) == (login, place.output)
+            and output.prune
+            and output.secret == place.secret
             for one, output in _secrets(config)
         )
 

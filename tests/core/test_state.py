@@ -360,6 +360,21 @@ def test_secrets_of_one_name_in_two_clusters_are_left_apart() -> None:
     assert [left.place for left in both.left] == [one, other]
 
 
+def test_a_secret_that_comes_where_another_cluster_has_one_of_its_name_is_new() -> None:
+    """It is saved before it is given anything, and nothing of ours was in it."""
+    one, other = (Place(output=OutputName(name), name="ci/push") for name in ("one", "other"))
+    elsewhere = Place(output=one.output, name="team/push")
+    served = delivered_to(one, elsewhere)
+    left = served.with_places([unread(elsewhere)])
+
+    beside = served.with_places(map(unread, (one, elsewhere, other)))
+    later = left.with_places(map(unread, (elsewhere, other)))
+
+    assert (beside.edition, later.edition) == (served.edition + 1, left.edition + 1)
+    assert [place.had_ours for place in beside.places.values()] == [True, True, False]
+    assert [place.had_ours for place in later.places.values()] == [True, False]
+
+
 def test_a_secret_whose_output_was_called_otherwise_is_not_left() -> None:
     before, after_it = (Place(output=OutputName(name), name="ci/push") for name in ("a", "b"))
 
@@ -392,7 +407,7 @@ def test_places_that_are_gone_push_out_no_record_of_one_where_an_entry_is() -> N
 def test_a_place_that_was_cleared_is_left_no_more() -> None:
     state = delivered_to(HERE, THERE).with_places([])
 
-    assert [one.name for one in state.without_left(HERE.name).left] == [THERE.name]
+    assert [one.name for one in state.without_left(HERE).left] == [THERE.name]
 
 
 def test_where_nothing_was_ever_held_nothing_is_left_behind() -> None:

@@ -238,31 +238,31 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         `may_stay` says whether an entry may be where one that is served no more was; `unlisted` are
         outputs that may have more of them.
         """
-        left = {one.name for one in self.left}
+        served = {new.place: new for new in places}
+        known = {*(one.place for one in self.left), *self.places}
+        gone = set(unserved(known, served))
+        again = {one.name for one in self.left if one.place not in gone}
         kept = Places.of(
-            replace(self.places[new.place], replaces_foreign=new.replaces_foreign, poll=new.poll)
-            if new.place in self.places
-            else replace(new, had_ours=new.place.name in left)
-            for new in places
+            replace(self.places[place], replaces_foreign=new.replaces_foreign, poll=new.poll)
+            if place in self.places
+            else replace(new, had_ours=place.name in again)
+            for place, new in served.items()
         )
-        known = {*left, *(place.name for place in self.places)}
-        is_new = any(place.name not in known for place in kept)
+        is_new = not known.issuperset(served)
+        ours = (*self.left, *leave(filter(may_stay, self.places), self.known))
         outputs = {place.output: self.outputs.get(place.output, OutputCounts()) for place in kept}
         return replace(
             self,
             places=kept,
             unlisted=unlisted,
-            left=_without(
-                (*self.left, *leave(filter(may_stay, self.places), self.known)),
-                kept,
-            ),
+            left=tuple({one.place: one for one in ours if one.place in gone}.values())[-_LEFT:],
             edition=self.edition + is_new,
             outputs=MappingProxyType(outputs),
         )
 
-    def without_left(self, name: str) -> LoginState:
+    def without_left(self, place: Place) -> LoginState:
         """The same login, which has no entry any more at a place that it does not serve."""
-        return replace(self, left=tuple(one for one in self.left if one.name != name))
+        return replace(self, left=tuple(one for one in self.left if one.place != place))
 
 
 def digests_of(all_known: Iterable[Iterable[Known]]) -> frozenset[Digest]:
@@ -282,20 +282,27 @@ def leave(places: Iterable[Place], known: tuple[Known, ...]) -> tuple[LeftPlace,
     return tuple(LeftPlace(output=one.output, name=one.name, known=known) for one in places)
 
 
-def _without(left: Iterable[LeftPlace], served: Collection[Place]) -> tuple[LeftPlace, ...]:
-    """Those that are not served; of the same one the last, of too many the newest.
+def unserved(before: Collection[Place], served: Collection[Place]) -> list[Place]:
+    """Those of `before` that are not `served`, in their order.
 
-    What another output serves by that name is the same, unless both are there and it is a Secret.
+    An output may be called otherwise and serve what it did: a file has its path, whoever serves it;
+    a Secret, of whose cluster only the output knows, is taken over where its output is gone and
+    another has come with a Secret of that name.
     """
+    gone = [place for place in before if place not in served]
+    if not gone:
+        return []
+    known = frozenset(before)
     outputs = {place.output for place in served}
     names = {place.name for place in served}
+    come = {place.name for place in served if place not in known}
 
     def is_served(place: Place) -> bool:
-        if place.is_file or place.output not in outputs:
+        if place.is_file:
             return place.name in names
-        return place in served
+        return place.name in come and place.output not in outputs
 
-    return tuple({one.place: one for one in left if not is_served(one.place)}.values())[-_LEFT:]
+    return [place for place in gone if not is_served(place)]
 
 
 def remember(known: tuple[Known, ...], credential: Credential) -> tuple[Known, ...]:

@@ -323,14 +323,14 @@ async def test_who_delivers_hears_before_it_is_told_what_is_gone() -> None:
     """Else it would keep the place as one that has an entry of its still."""
     scene = a_scene()
     scene.targets._pause = timedelta(seconds=0.2).total_seconds()  # noqa: SLF001
-    heard: list[str] = []
+    heard: list[object] = []
     async with scene.running() as output:
         await scene.changed()
         await put(output)
         scene.targets.hooks.changed = lambda: heard.append("changed")
         gone = asyncio.Event()
 
-        def pruned(_: LoginName, place: str) -> None:
+        def pruned(_: LoginName, place: Place) -> None:
             heard.append(place)
             gone.set()
 
@@ -339,4 +339,4 @@ async def test_who_delivers_hears_before_it_is_told_what_is_gone() -> None:
         async with asyncio.timeout(5):
             await gone.wait()
 
-    assert heard == ["changed", PLACE.name]
+    assert heard == ["changed", PLACE]

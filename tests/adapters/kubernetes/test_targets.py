@@ -81,8 +81,8 @@ class Scene:
         self.targets.hooks.changed = self.changes.set
         self.pruned: list[str] = []
         self.not_pruned: list[str] = []
-        self.targets.hooks.pruned = lambda _, place: self.pruned.append(place)
-        self.targets.hooks.not_pruned = lambda _, place: self.not_pruned.append(place)
+        self.targets.hooks.pruned = lambda _, place: self.pruned.append(place.name)
+        self.targets.hooks.not_pruned = lambda _, place: self.not_pruned.append(place.name)
 
     def reach(self, _: ClusterConfig) -> Reached:
         return self.cluster

@@ -19,7 +19,7 @@ from lightkeeper.adapters.kubernetes.pruning import Pruning
 from lightkeeper.adapters.kubernetes.serving import Namespaces
 from lightkeeper.cluster import Cluster, ClusterConfig, Hooks
 from lightkeeper.core import policy
-from lightkeeper.core.facts import LoginName, OutputName
+from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice, Unlisted
 
 if TYPE_CHECKING:
@@ -216,9 +216,9 @@ class Targets:
             watches[namespaces] = tasks.create_task(namespaces.run(), name="namespaces")
 
     def _begin_pruning(self, tasks: asyncio.TaskGroup) -> None:
-        for one in self._prunings.values():
+        for (_, output), one in self._prunings.items():
             if one.is_due:
-                tasks.create_task(self._prune(one), name="prune")
+                tasks.create_task(self._prune(output, one), name="prune")
 
     def _retire(self, clusters: Iterable[KubernetesCluster]) -> None:
         """Reach these no more: their configuration is another by now, or nothing asks for them."""
@@ -239,14 +239,14 @@ class Targets:
             one.retry()
         self._tend.set()
 
-    async def _prune(self, one: Pruning) -> None:
+    async def _prune(self, output: OutputName, one: Pruning) -> None:
         """Until it is done, or another configuration is served."""
         async with aclosing(
             one.run(partial(self._is_for_us, one), partial(self.hooks.known, one.login))
         ) as pruned:
             async for place, is_gone in pruned:
                 tell = self.hooks.pruned if is_gone else self.hooks.not_pruned
-                tell(one.login, place)
+                tell(one.login, Place(output=output, name=place))
 
     def _is_for_us(self, one: Pruning) -> bool:
         return one in self._prunings.values() and self.hooks.leads()
