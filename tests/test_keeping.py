@@ -28,8 +28,16 @@ from lightkeeper.fleet import Fleet
 from lightkeeper.keeping import AllSaved, Keeping
 from lightkeeper.ports import Failed
 from lightkeeper.serve.control import Line
-from tests.fakes.cluster import UNREACHABLE, FakeApiServer, FakeCluster, Identity, Right
-from tests.fakes.edge import Edge, turns
+from tests.fakes.cluster import (
+    FINE,
+    UNREACHABLE,
+    FakeApiServer,
+    FakeCluster,
+    Fate,
+    Identity,
+    Right,
+)
+from tests.fakes.edge import Edge, FakeOutput, turns
 from tests.test_desk import kept
 
 LEASE = ("ci", "lightkeeper")
@@ -46,6 +54,7 @@ class Replica:
     """One replica with the login `prod`, and the API server that it asks."""
 
     edge: Edge
+    output: FakeOutput
     ear: Ear
     fleet: Fleet
     server: FakeApiServer
@@ -75,11 +84,11 @@ class Replica:
         return [line async for line in self.desk.answer(request)]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(self.keeping.run(), name="under test")
             try:
-                yield
+                yield task
             finally:
                 task.cancel()
 
@@ -87,6 +96,7 @@ class Replica:
 @pytest.fixture
 def replica() -> Replica:
     edge = Edge()
+    output = FakeOutput()
     ear = Ear(edge.notebook)
     fleet = Fleet(replace(edge.world(), recorder=ear), {})
     server = FakeApiServer(lambda: edge.clock.now().wall)
@@ -112,7 +122,8 @@ def replica() -> Replica:
     )
 
     def begin() -> str:
-        fleet.apply([kept("prod", "prod", edge.source(edge.issuer()))])
+        login = kept("prod", "prod", edge.source(edge.issuer()))
+        fleet.apply([replace(login, outputs=[output])])
         return ""
 
     unread: list[Failed] = []
@@ -124,7 +135,9 @@ def replica() -> Replica:
 
     keeping = Keeping(fleet, load, begin, electing, unread.append, end=end)
     desk = Desk(fleet, ear, edge.clock, view, lambda: keeping.part.aside)
-    here = Replica(edge, ear, fleet, server, cluster, electing, keeping, desk, {}, unread, ends)
+    here = Replica(
+        edge, output, ear, fleet, server, cluster, electing, keeping, desk, {}, unread, ends
+    )
     return here
 
 
@@ -280,3 +293,64 @@ async def test_a_leader_that_cannot_read_the_state_says_so_while_it_leads(
     assert replica.unread == [replica.saved]
     assert "no login is kept here yet: the saved state cannot be read" in str(line["error"])
     assert "secrets is forbidden" in str(line["error"])
+
+
+async def test_a_leader_that_drains_leads_until_its_last_write_is_done(replica: Replica) -> None:
+    """And renews its lease for as long: others would write beside it."""
+    gate = replica.output.gate
+    gate.is_open.clear()
+    async with replica.running() as running, asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        await gate.until_entered()
+        draining = tasks.create_task(replica.keeping.drain(timedelta(hours=1)), name="drain")
+        renewed = asyncio.Event()
+
+        def fate(_: str) -> Fate:
+            renewed.set()
+            return FINE
+
+        replica.cluster.fate = fate
+        await renewed.wait()
+        assert not draining.done()
+        gate.is_open.set()
+        await draining
+        await asyncio.wait([running])
+
+    assert replica.edge.notebook.of(facts.Delivered)
+    assert replica.ends == ["us"]
+    assert replica.server.leases[LEASE].holder == "us", "it is released by whoever is told to"
+
+
+async def test_a_leader_waits_no_longer_than_it_may_for_what_never_ends(replica: Replica) -> None:
+    replica.output.gate.is_open.clear()
+    async with replica.running() as running, asyncio.timeout(20):
+        await replica.output.gate.until_entered()
+        await replica.keeping.drain(timedelta(milliseconds=10))
+        assert replica.output.gate.inside == 1
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert replica.output.gate.inside == 0
+
+
+async def test_a_leader_that_loses_the_lease_while_it_drains_stops_at_once(
+    replica: Replica,
+) -> None:
+    gate = replica.output.gate
+    gate.is_open.clear()
+    async with replica.running(), asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        await gate.until_entered()
+        draining = tasks.create_task(replica.keeping.drain(timedelta(hours=1)), name="drain")
+        await turns()
+        assert not draining.done()
+        replica.give_lease_to("them")
+        await draining
+
+        assert gate.inside == 0
+    assert replica.edge.notebook.of(facts.Delivered) == []
+
+
+async def test_a_standby_has_nothing_to_wait_for(replica: Replica) -> None:
+    replica.give_lease_to("them")
+    async with replica.running(), asyncio.timeout(20):
+        await replica.ear.until(lambda: bool(replica.keeping.part.leader))
+        await replica.keeping.drain(timedelta(hours=1))

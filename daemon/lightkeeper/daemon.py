@@ -43,17 +43,13 @@ from lightkeeper.telemetry.metrics import Metrics
 from lightkeeper.telemetry.recorder import FactRecorder
 
 _DRAIN: Final = timedelta(seconds=4)
-"""For writes in progress when the daemon stops."""
+"""For all together that is under way when the daemon stops."""
 _FIXED: Final = ("state_dir", "socket", "state", "leader_election")
 """What of the configuration stays as it was at the start."""
 _LOAD: Final = timedelta(seconds=20)
 """For reading the configuration anew; it may stand on a network file system."""
 _SWITCH_SECONDS: Final = 0.001
 """When a thread that computes makes way for one that waits; Python's own is five times it."""
-
-
-class StopRequestedError(Exception):
-    """Somebody wants the daemon to end."""
 
 
 class Daemon:
@@ -100,7 +96,7 @@ class Daemon:
             edge.workers,
             is_news=edge.writers.is_news,
             end_of=edge.writers.end_of,
-            touched=self._touched,
+            touched=self._fleet.touched_at,
             blind=journal.watch_blind,
         )
         self._listener = Listener(_address(self.config), self._web, edge.workers)
@@ -154,22 +150,36 @@ class Daemon:
         self._stop_wanted.set()
 
     async def _serve(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keeping.run(), name="keeping")
-                tasks.create_task(self._hear(), name="watch")
-                tasks.create_task(self._roam(), name="namespaces")
-                tasks.create_task(self._tend(), name="tend")
-                tasks.create_task(self._reload_when_wanted(), name="reload")
-                tasks.create_task(self._end_when_wanted(), name="end")
-        except* StopRequestedError:
-            self._journal.daemon_stopping()
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(self._keeping.run(), name="keeping")
+            beside = [
+                tasks.create_task(self._hear(), name="watch"),
+                tasks.create_task(self._roam(), name="namespaces"),
+                tasks.create_task(self._tend(), name="tend"),
+                tasks.create_task(self._reload_when_wanted(), name="reload"),
+            ]
+            try:
+                await self._stop_wanted.wait()
+                self._journal.daemon_stopping()
+            finally:
+                await self._drain(keeping, beside)
+
+    async def _drain(
+        self, keeping: asyncio.Task[None], beside: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Have what is under way done while we lead, and let another lead after that."""
+        self._notifier.stopping()
+        for task in beside:
+            task.cancel()
+        end = self._edge.clock.monotonic() + _DRAIN
+        await self._keeping.drain(_DRAIN)
+        keeping.cancel()
+        await asyncio.wait([keeping, *beside])
+        await self._edge.workers.drain(end - self._edge.clock.monotonic())
+        await self._keeping.release()
 
     async def _close(self) -> None:
-        self._notifier.stopping()
         self._alarm.close()
-        await self._edge.workers.drain(_DRAIN)
-        await self._keeping.release()
         await self._control.close()
         await self._listener.close()
         await self._edge.close()
@@ -249,7 +259,7 @@ class Daemon:
             with self._bounded("tell"):
                 await self._tell_systemd()
             with self._bounded("watch"):
-                self._watch.look_at(self._paths())
+                self._watch.look_at(self._fleet.files)
             with self._bounded("tidy"):
                 self._tidy()
             with self._bounded("left"):
@@ -295,16 +305,6 @@ class Daemon:
     def _web(self) -> Web:
         return Web(look=self.look, scrape=self._metrics.snapshot, is_alive=self._pulse.is_alive)
 
-    def _paths(self) -> set[str]:
-        every = (place for state in self._fleet.states for place in state.places)
-        return {place.name for place in every if place.is_file}
-
-    def _touched(self, path: str) -> None:
-        for state in self._fleet.states:
-            for place in state.places:
-                if place.name == path:
-                    self._fleet.touched(state.login, place)
-
     # What people ask for.
 
     def _renew_all(self) -> None:
@@ -316,10 +316,6 @@ class Daemon:
         if self._stop_wanted.is_set():
             raise SystemExit(1)
         self._stop_wanted.set()
-
-    async def _end_when_wanted(self) -> None:
-        await self._stop_wanted.wait()
-        raise StopRequestedError
 
     async def _reload_when_wanted(self) -> None:
         while True:

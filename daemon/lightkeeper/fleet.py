@@ -51,6 +51,7 @@ class Fleet:
         self._running: dict[LoginName, tuple[Keeper, asyncio.Task[None]]] = {}
         self._turns: dict[Keeper, int] = {}
         self._changed = asyncio.Event()
+        self._is_draining = False
         self.open(saved)
 
     def open(self, saved: Mapping[LoginName, Saved]) -> None:
@@ -133,6 +134,19 @@ class Fleet:
         if name in self._keepers:
             self._keepers[name][1].touched(place)
 
+    @property
+    def files(self) -> set[str]:
+        """The paths of all files that are delivered to."""
+        every = (place for state in self.states for place in state.places)
+        return {place.name for place in every if place.is_file}
+
+    def touched_at(self, path: str) -> None:
+        """Somebody wrote there, whichever logins deliver to it."""
+        for state in self.states:
+            for place in state.places:
+                if place.name == path:
+                    self.touched(state.login, place)
+
     def cleared(self, name: LoginName, place: Place) -> None:
         """An entry of `name` was taken out of a place that it serves no more."""
         if name in self._keepers:
@@ -169,11 +183,23 @@ class Fleet:
         if self._ended:
             self._changed.set()
 
+    def drain(self) -> None:
+        """Begin nothing more, ever: `run` ends as soon as what is under way has, but for looks."""
+        self._is_draining = True
+        self._changed.set()
+        for _, keeper in self._keepers.values():
+            keeper.drain()
+
     async def run(self) -> None:
-        """Keep the logins until cancelled; call `apply` before, and again for a reload."""
+        """Keep the logins until cancelled or drained.
+
+        Call `apply` before, and again for a reload.
+        """
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._changed.wait()
+                if self._is_draining:
+                    return
                 self._changed.clear()
                 await self._settle(tasks)
 

@@ -53,6 +53,8 @@ class Keeper:
         """What was planned; forgotten where to plan all anew costs less than to remember it."""
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
+        self._looks = set[asyncio.Task[None]]()
+        self._is_draining = False
         self.adopting(self.state.policy, source, outputs, self.state.kin)()
 
     @property
@@ -110,19 +112,30 @@ class Keeper:
             self._history.happened(facts.PlaceTouched(login=self.state.login, at=now, place=place))
         self._bell.set()
 
+    def drain(self) -> None:
+        """Begin no more steps: `run` ends as soon as those under way have, but for looks."""
+        self._is_draining = True
+        self._bell.set()
+
     async def run(self) -> None:
-        """Keep the login until cancelled."""
+        """Keep the login until cancelled or drained."""
         with self._history.bounded("run"):  # heartbeats ring for a first plan that breaks, too
             self._world.alarm.set(self.state.login, None, self._bell.set)
         try:
             async with asyncio.TaskGroup() as tasks:
-                while True:
-                    await self._bell.wait()
-                    self._bell.clear()
+                while await self._rings():
                     with self._history.bounded("plan"):
                         self._turn(tasks)
+                for look in self._looks:
+                    look.cancel()
         finally:
             self._world.alarm.cancel(self.state.login)
+
+    async def _rings(self) -> bool:
+        """Wait for the bell; whether it rings for another turn."""
+        await self._bell.wait()
+        self._bell.clear()
+        return not self._is_draining
 
     def _turn(self, tasks: asyncio.TaskGroup) -> None:
         self.turns += 1
@@ -159,7 +172,11 @@ class Keeper:
                 self._history.happened(work.begins)
             if isinstance(step, Look | Deliver):
                 self._busy[step.place.output] += 1
-            tasks.create_task(self._work(step, work), name=f"{work.word}:{self.state.login}")
+            name = f"{work.word}:{self.state.login}"
+            task = tasks.create_task(self._work(step, work), name=name)
+            if isinstance(step, Look):
+                self._looks.add(task)
+                task.add_done_callback(self._looks.discard)
 
     async def _work(self, step: Step, work: Work) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeAlias
@@ -40,6 +41,8 @@ class Keeping:
         """
         self.is_open = False
         """Whether the logins are kept here and now."""
+        self._work: asyncio.Task[None] | None = None
+        """What keeps them, or kept them last."""
         self._waits = ""
         """What keeps them from being kept, although they should be."""
         self._electing = electing
@@ -68,6 +71,16 @@ class Keeping:
         else:
             await self._electing.run(self._keep)
 
+    async def drain(self, deadline: timedelta) -> None:
+        """Begin nothing more, and wait for what is under way: `deadline` at the longest.
+
+        For while `run` still runs, so that we lead until the last write is done. Who loses the
+        Lease meanwhile stops at once, as ever.
+        """
+        self._fleet.drain()
+        if self._work is not None:
+            await asyncio.wait([self._work], timeout=deadline.total_seconds())
+
     async def release(self) -> None:
         """Let another lead; for when the last write is done."""
         if self._electing is not None:
@@ -80,6 +93,7 @@ class Keeping:
             while why := self._begin():
                 self._waits = why
                 await pause(_PAUSE)
+            self._work = asyncio.current_task()
             self.is_open, self._waits = True, ""
             await self._fleet.run()
         finally:
