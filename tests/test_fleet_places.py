@@ -110,6 +110,20 @@ def delivering(edge: Edge, *outputs: tuple[OutputName, str]) -> Kept:
     )
 
 
+async def test_what_was_left_is_known_from_the_state_before_the_logins_are_kept() -> None:
+    edge = Edge()
+    fleet = Fleet(edge.world(), {})
+    fleet.apply([delivering(edge, (HERE, "ci/push"))])
+    async with running(fleet):
+        await edge.notebook.until(facts.RoundEnded)
+        fleet.apply([delivering(edge, (HERE, "team/push"))])
+        await edge.notebook.until(facts.Delivered, 2)
+    saved = edge.store.kept[LOGIN]
+
+    assert saved.places == ((HERE, "team/push"),)
+    assert Fleet(edge.world(), {LOGIN: saved}).left == {LOGIN: (Place(HERE, "ci/push"),)}
+
+
 async def left_by(
     before: list[tuple[OutputName, str]],
     after: list[tuple[OutputName, str]],
@@ -180,4 +194,4 @@ async def test_of_secrets_of_one_name_that_one_is_cleared_which_is_told() -> Non
 
         fleet.cleared(LOGIN, Place(HERE, "ci/push"))
 
-        assert [one.place for one in fleet.states[0].left] == [Place(THERE, "ci/push")]
+        assert fleet.left == {LOGIN: (Place(THERE, "ci/push"),)}

@@ -49,6 +49,20 @@ async def test_lease_and_state_have_a_client_of_their_own(reach: Reach, tmp_path
     await reach.close()
 
 
+async def test_an_output_is_told_what_it_left_in_its_cluster(reach: Reach, tmp_path: Path) -> None:
+    config = serving(tmp_path, "here, prune: true", "there, cluster: {context: one}")
+    left = [place("here"), place("here", "team/another"), place("there", "cd/push")]
+    others = [place("here", "x/push")]
+    for output in config.logins[0].outputs:
+        reach.output(config.logins[0], output, {})  # type: ignore[arg-type] # of Secrets, all
+    reach.serve(config, {}, {LoginName("prod"): left, LoginName("test"): others})
+
+    assert reach.targets is not None
+    (target,) = reach.targets._targets.values()  # noqa: SLF001 - nothing is pruned without a server
+    assert [one.left for one in target.outputs] == [{"ci"}, {"cd"}]
+    await reach.close()
+
+
 async def test_namespaces_that_were_served_before_are_until_they_are_listed(
     reach: Reach, tmp_path: Path
 ) -> None:

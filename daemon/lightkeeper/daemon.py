@@ -189,7 +189,7 @@ class Daemon:
         served = self._fleet.places
         try:
             logins = self._edge.kept(self.config, self._sources, served)
-            self._edge.clusters.serve(self.config, served)
+            self._edge.clusters.serve(self.config, served, self._fleet.left)
         except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now
             detail = "; ".join(map(str, exc.problems))
             return self._journal.cluster_not_reached(detail, self._edge.clock.now())
@@ -340,7 +340,7 @@ class Daemon:
         return loaded
 
     async def _adopt(self, loaded: Loaded) -> None:
-        served = self._fleet.places
+        served, once_served = self._fleet.places, self._fleet.left
         logins = self._edge.kept(loaded.config, self._sources, served)
         try:
             async with self._listener.moving(_address(loaded.config)):
@@ -356,7 +356,7 @@ class Daemon:
             self._leavings.add(left)
             self._edge.follow(before, self.config)
             if self._keeping.is_open:
-                self._edge.clusters.serve(self.config, served)
+                self._edge.clusters.serve(self.config, served, once_served)
             else:
                 self._edge.clusters.rest()
             self._follow(loaded)

@@ -71,6 +71,13 @@ class Fleet:
         return kept | {state.login: tuple(state.places) for state in self.states}
 
     @property
+    def left(self) -> dict[LoginName, tuple[Place, ...]]:
+        """Where each login delivers to no more, and an entry of its may be."""
+        stored = {name: one.left for name, one in self._stored.items()}
+        left = stored | {state.login: state.left for state in self.states}
+        return {name: tuple(one.place for one in each) for name, each in left.items()}
+
+    @property
     def states(self) -> list[LoginState]:
         """What every login has come to, in order of configuration."""
         return [keeper.state for _, keeper in self._keepers.values()]

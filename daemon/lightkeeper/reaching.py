@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from random import Random
-from typing import TYPE_CHECKING, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Served: TypeAlias = Mapping[LoginName, Collection[Place]]
 """Where each login delivers to, or did."""
+_NOTHING: Final[Served] = MappingProxyType({})
 
 
 class Reach:
@@ -114,14 +116,17 @@ class Reach:
             key = f"outputs of {login.name}: {output.name}: cluster"
             raise ConfigErrors([Problem("", 0, key, str(exc))]) from exc
 
-    def serve(self, config: Config, served: Served) -> None:
-        """Watch for the namespaces that this configuration asks for, and for no others."""
+    def serve(self, config: Config, served: Served, left: Served = _NOTHING) -> None:
+        """Watch for the namespaces that this configuration asks for, and for no others.
+
+        `left` is where each login delivers to no more: it is pruned by the output that did.
+        """
         if self.targets is None:
             return
         from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError  # noqa: PLC0415
 
         try:
-            self.targets.serve(_secret(*each, served) for each in _secrets(config))
+            self.targets.serve(_secret(*each, served, left) for each in _secrets(config))
         except ClusterConfigError as exc:
             raise ConfigErrors([Problem("", 0, "outputs", str(exc))]) from exc
 
@@ -199,13 +204,16 @@ def _where(output: KubernetesSecret) -> ClusterConfig:
     )
 
 
-def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSecret:
+def _secret(
+    login: Login, output: KubernetesSecret, served: Served, left: Served = _NOTHING
+) -> ServedSecret:
     from lightkeeper.adapters.kubernetes.manifest import SecretOptions  # noqa: PLC0415
     from lightkeeper.adapters.kubernetes.targets import ServedSecret  # noqa: PLC0415
     from lightkeeper.core.namespaces import Choice  # noqa: PLC0415
 
     name = OutputName(output.name)
     places = served.get(LoginName(login.name), ())
+    stays = left.get(LoginName(login.name), ())
     return ServedSecret(
         login=LoginName(login.name),
         name=name,
@@ -220,4 +228,9 @@ def _secret(login: Login, output: KubernetesSecret, served: Served) -> ServedSec
         replaces_foreign=output.if_foreign == "replace",
         is_pruned=output.prune,
         known=frozenset(place.namespace for place in places if place.output == name),
+        left=frozenset(
+            place.namespace
+            for place in stays
+            if (place.output, place.secret) == (name, output.secret)
+        ),
     )

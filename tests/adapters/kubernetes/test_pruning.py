@@ -16,7 +16,7 @@ from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.namespaces import Choice
 from lightkeeper.core.state import Known
 from lightkeeper.ports import Put
-from tests.adapters.kubernetes.test_targets import NAME, OUTPUT, Scene
+from tests.adapters.kubernetes.test_targets import NAME, OUTPUT, Reached, Scene
 from tests.core.making import LOGIN
 from tests.fakes.cluster import BROKEN, FINE, UNREACHABLE, Fate
 from tests.fakes.edge import turns
@@ -340,3 +340,51 @@ async def test_who_delivers_hears_before_it_is_told_what_is_gone() -> None:
             await gone.wait()
 
     assert heard == ["changed", PLACE]
+
+
+async def left_behind(scene: Scene) -> None:
+    """A former process wrote the Secret, and could not delete it."""
+    async with scene.running() as output:
+        await scene.changed()
+        await put(output)
+    await turns()
+
+
+def after_it(scene: Scene) -> Scene:
+    """The next process, which knows of what was left by the state."""
+    again = Scene(BY_LABEL, is_pruned=True)
+    again.server, again.cluster = scene.server, Reached(scene.server, scene.cluster.identity)
+    again.served = replace(again.served, left=frozenset({"team-a"}))
+    return again
+
+
+async def test_what_a_former_process_could_not_delete_is_tried_again() -> None:
+    scene = a_scene()
+    await left_behind(scene)
+    scene.server.label_namespace("team-a", {"ci": None})
+    await turns()
+    again = after_it(scene)
+    async with again.running():
+        await again.changed()
+        await turns()
+
+    assert KEY_OF_ONE not in scene.server.secrets
+    assert again.pruned == [PLACE.name]
+
+
+async def test_what_was_left_and_is_meant_again_stays() -> None:
+    """Which namespaces are meant is not known until they are listed."""
+    scene = a_scene()
+    await left_behind(scene)
+    again = after_it(scene)
+    again.cluster.fate = lambda call: UNREACHABLE if call.startswith("watch") else FINE
+    async with again.running():
+        again.targets.beat()
+        await turns()
+        assert KEY_OF_ONE in scene.server.secrets
+        again.cluster.fate = lambda _: FINE
+        await again.changed()
+        await turns()
+
+    assert KEY_OF_ONE in scene.server.secrets
+    assert (again.pruned, again.not_pruned) == ([], [])

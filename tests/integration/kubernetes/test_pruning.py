@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -14,16 +15,18 @@ from tests.integration.process import eventually
 pytestmark = pytest.mark.timeout(240)
 
 
+def pruning(cluster: Cluster, *namespaces: str) -> str:
+    """A configuration that serves these."""
+    names = ", ".join(namespaces)
+    return login(
+        f"      - {{type: kubernetes_secret, namespaces: [{names}], prune: true}}\n",
+        f"state: {{secret: {cluster.home}/state}}\n",
+    )
+
+
 def test_a_reload_prunes_what_it_chooses_no_more_though_it_fails_at_first(cluster: Cluster) -> None:
     kept, dropped, broken = (cluster.api.namespace() for _ in range(3))
-    more = f"state: {{secret: {cluster.home}/state}}\n"
-
-    def configured(*namespaces: str) -> str:
-        names = ", ".join(namespaces)
-        return login(
-            f"      - {{type: kubernetes_secret, namespaces: [{names}], prune: true}}\n", more
-        )
-
+    configured = partial(pruning, cluster)
     file = cluster.configure("d", configured(kept, dropped, broken))
     cluster.apply_rights(file)
     with ExitStack() as stack:
@@ -43,6 +46,29 @@ def test_a_reload_prunes_what_it_chooses_no_more_though_it_fails_at_first(cluste
         assert cluster.is_good(kept)
         assert len(running.events("places_left")) == 1
         assert not running.events("daemon_surprised")
+
+
+def test_a_start_prunes_what_the_daemon_before_it_could_not(cluster: Cluster) -> None:
+    """It is remembered in the state, though the place was dropped from that by then."""
+    kept, dropped, come = (cluster.api.namespace() for _ in range(3))
+    configured = partial(pruning, cluster)
+    file = cluster.configure("d", configured(kept, dropped, come))
+    cluster.apply_rights(file)
+    cluster.configure("d", configured(kept, dropped))
+    with ExitStack() as stack:
+        proxy = stack.enter_context(proxying(cluster.api))
+        proxy.order(f"DELETE /api/v1/namespaces/{dropped}/", Do.CLOSE)
+        with cluster.running(file, cluster.kubeconfig(proxy.url)) as running:
+            eventually("all Secrets", lambda: all(map(cluster.holds, (kept, dropped))))
+            cluster.configure("d", configured(kept, come))
+            running.signal(signal.SIGHUP)
+            running.wait_for("places_left")
+            eventually("the state is saved, and then this", lambda: cluster.holds(come))
+    assert cluster.secret(dropped) is not None
+
+    with cluster.running(file, cluster.kubeconfig(), "again"):
+        within(40, "pruned after all", lambda: cluster.secret(dropped) is None)
+        assert cluster.is_good(kept)
 
 
 def test_a_replica_that_leads_no_more_watches_and_prunes_nothing(cluster: Cluster) -> None:

@@ -32,14 +32,15 @@ class Pruning:
         writers: SecretWriters,
         site: Site,
         before: Collection[str],
+        left: Collection[str],
     ) -> None:
-        """`before` are the namespaces that it served until now."""
+        """`before` are the namespaces that it served until now, `left` those of earlier."""
         self.login = login
         self._options = options
         self._writers = writers
         self._site = site
         self._served = frozenset(before)
-        self._due: set[str] = set()
+        self._due = set(left)
         """These are left, and are to be tried."""
         self._tried: set[str] = set()
         """These are left, and were tried in vain."""
@@ -72,8 +73,11 @@ class Pruning:
 
     @property
     def is_due(self) -> bool:
-        """Whether `run` has anything to do."""
-        return bool(self._due) and not self._is_at_work
+        """Whether `run` has anything to do.
+
+        Until it is known which namespaces are meant, one of those that were left may be again.
+        """
+        return bool(self._due) and not self._is_at_work and not self._site.is_unlisted()
 
     async def run(
         self, is_ours: Callable[[], bool], known: Callable[[str], Collection[Known]]

@@ -81,6 +81,8 @@ class ServedSecret(Struct, frozen=True, kw_only=True):
     replaces_foreign: bool
     known: frozenset[str]
     """Namespaces that it served before, for as long as it is not known which there are."""
+    left: frozenset[str] = frozenset()
+    """Namespaces that it served once, where its Secret may still be."""
     is_pruned: bool
     """Whether what is ours goes from a namespace that it serves no more."""
 
@@ -303,6 +305,7 @@ def _pruning(
         writers=target.writers,
         site=_Served(target, one),
         before=one.known,
+        left=one.left,
     )
     if (before := former.get((one.login, one.name))) is not None:
         pruning.succeed(before)
