@@ -268,6 +268,8 @@ def test_two_logins_that_merge_share_a_secret() -> None:
 
 FOUND = [
     ("namespaces: ['*']", "namespaces: ['team-*']"),
+    ("namespaces: ['c*-i']", "namespaces: ['ci-*i', x]"),
+    ("namespaces: [ci, 'x-*']", "namespaces: ['c*']"),
     ("namespaces: [ci]", "namespaces: ['c*']"),
     ("namespaces: ['c*']", "namespaces: [ci]"),
     ("namespaces: ['c*'], cluster: {qps: 5}", "namespaces: [ci], cluster: {qps: 6}"),
@@ -296,18 +298,45 @@ def test_outputs_that_may_find_the_same_secret_mark_it_alike(
 
 
 @pytest.mark.parametrize(
+    ("said", "key", "differ"),
+    [
+        ("labels: {a: b}", "labels", "differ from those"),
+        ("annotations: {a: b}", "annotations", "differ from those"),
+        ("if_foreign: replace", "if_foreign", "differs from that"),
+        ("merge: true", "merge", "differs from that"),
+    ],
+)
+@pytest.mark.parametrize(("one", "other"), FOUND)
+def test_outputs_of_a_login_that_may_find_the_same_secret_want_it_alike(
+    one: str, other: str, said: str, key: str, differ: str
+) -> None:
+    """Each would undo what the other did, and tell of it as a stranger's."""
+    assert refusal(two(one, f"{other}, {said}")) == (
+        f"{FILE}:5: logins[0].outputs[1].{key}: {differ} of logins[0].outputs[0] in line 4, which"
+        " may find the same Secret; expected the same for both"
+    )
+    assert loaded(two(f"{one}, {said}", f"{other}, {said}"))
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("namespaces: [ci]", "namespaces: [other], labels: {a: b}"),
         ("namespaces: [ci]", "namespaces: ['team-*'], labels: {a: b}"),
         ("namespaces: [ci]", "namespaces: ['*'], exclude: [ci], labels: {a: b}"),
         ("namespaces: [ci]", "namespace_selector: ci, exclude: ['c*'], labels: {a: b}"),
+        ("namespaces: ['ci-*']", "namespaces: [ci, 'team-?', c], labels: {a: b}"),
+        ("namespaces: ['*-ci']", "namespaces: ['c*-i'], labels: {a: b}"),
         ("namespaces: ['*']", "namespaces: ['*'], secret: other, labels: {a: b}"),
         ("namespaces: ['*']", "namespaces: ['*'], cluster: {context: other}, labels: {a: b}"),
     ],
 )
-def test_outputs_that_find_no_secret_both_may_mark_them_apart(one: str, other: str) -> None:
-    assert loaded(two(f"{one}, merge: true", f"{other}, merge: true", apart=True))
+@pytest.mark.parametrize("apart", [False, True])
+def test_outputs_that_find_no_secret_both_may_mark_them_apart(
+    one: str, other: str, *, apart: bool
+) -> None:
+    assert loaded(two(f"{one}, merge: true", f"{other}, merge: true", apart=apart))
+    assert loaded(two(one, other, apart=apart))
 
 
 def test_an_output_is_not_the_secret_that_keeps_state() -> None:

@@ -5,8 +5,9 @@ They look at a completed tree, whatever else is wrong with it, so that all is sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -36,6 +37,8 @@ _SECRETS: Final[Mapping[str, type[KubernetesSecret]]] = {
     str(KubernetesSecret.__struct_config__.tag): KubernetesSecret
 }
 _MARKS: Final = ("labels", "annotations")
+_WAYS: Final = (*_MARKS, "if_foreign", "merge")
+"""How a login's entry stands in a Secret: who looks after it by other ways finds it changed."""
 _SOURCE: Final = ("region", "profile", "role_arn", "endpoint_url")
 _MOST_ANNOTATED: Final = 248 << 10
 """Kubernetes takes 256 KiB of annotations; this leaves room for our own."""
@@ -53,7 +56,7 @@ def contradictions(tree: Keys) -> Iterator[Problem]:
     yield from _unlike([output for login in logins for output in mappings(login, "outputs")])
     state = _read(tree.entries.get("state"), State)
     yield from _same_secrets(logins, state.secret if state else None)
-    yield from _unlike_secrets([one for login in logins for one in mappings(login, "outputs")])
+    yield from _unlike_secrets(logins)
     yield from _annotated(logins)
     yield from _election(tree)
 
@@ -142,17 +145,24 @@ def _unshared(one: _Chosen, other: _Chosen) -> str:
     return ""
 
 
-def _unlike_secrets(outputs: list[Keys]) -> Iterator[Problem]:
-    """Outputs that share Secrets which patterns or selectors find, and want them marked apart."""
-    read = [(node, _read(node, _SECRETS.get(text_of(node, "type") or ""))) for node in outputs]
-    merging = [(node, output) for node, output in read if output is not None and output.merge]
-    for (first, other), (node, one) in combinations(merging, 2):
+def _unlike_secrets(logins: list[Keys]) -> Iterator[Problem]:
+    """Outputs that may find the same Secret by patterns or selectors, and want it otherwise."""
+    found = [
+        (login, node, output)
+        for login in logins
+        for node in mappings(login, "outputs")
+        if (output := _read(node, _SECRETS.get(text_of(node, "type") or ""))) is not None
+    ]
+    for (of_other, first, other), (of_one, node, one) in combinations(found, 2):
+        if of_one is not of_other and not (one.merge and other.merge):
+            continue  # one of the two logins keeps it from the other
         if _place(one) == _place(other) and _may_find(one, other):
-            for key in _MARKS:
+            for key in _WAYS if of_one is of_other else _MARKS:
                 if getattr(one, key) != getattr(other, key):
                     at = node.entries[key].where if key in node.entries else node.where.below(key)
+                    differs = "differ from those" if key in _MARKS else "differs from that"
                     yield at.problem(
-                        f"differ from those of {first.where.named}, which may find the same"
+                        f"{differs} of {first.where.named}, which may find the same"
                         " Secret; expected the same for both"
                     )
 
@@ -168,11 +178,24 @@ def _may_find(one: KubernetesSecret, other: KubernetesSecret) -> bool:
     )
     if not {*a.names}.isdisjoint(b.names):
         return False  # which is told of the name
-    if a.selectors and b.selectors:
+    if _finds(a, b.names) or _finds(b, a.names):
         return True
-    names, finds = (b.names, a) if a.selectors else (a.names, b)
-    selected = () if finds.selector is None else names
-    return not {*names}.isdisjoint(finds.of_these(names, selected))
+    if a.selector is not None or b.selector is not None:
+        return bool(a.selectors and b.selectors)
+    return any(_meet(*pair) for pair in product(a.patterns, b.patterns))
+
+
+def _finds(choice: Choice, names: tuple[str, ...]) -> bool:
+    """Whether a pattern or selector may find one of these, none of which is named itself."""
+    selected = () if choice.selector is None else names
+    return not {*names}.isdisjoint(choice.of_these(names, selected))
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether a name may fit both patterns, by how these begin and end."""
+    a, b = (re.split(r"[*?]", pattern) for pattern in (one, other))
+    begin = a[0].startswith(b[0]) or b[0].startswith(a[0])
+    return begin and (a[-1].endswith(b[-1]) or b[-1].endswith(a[-1]))
 
 
 def _annotated(logins: list[Keys]) -> Iterator[Problem]:
