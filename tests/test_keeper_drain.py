@@ -143,6 +143,34 @@ async def test_a_call_at_lightsail_is_waited_for_and_what_it_brings_is_saved(sce
     assert scene.output.deliveries == []
 
 
+async def test_a_call_whose_credential_nobody_would_keep_is_not_waited_for(
+    scene: Scene, store: SlowStore
+) -> None:
+    """A sidecar that cannot reach Lightsail is gone at once."""
+    store.is_lasting = False
+    scene.issuer.gate.is_open.clear()
+    keeper = scene.keeper()
+    async with run(keeper):
+        await scene.issuer.gate.until_entered()
+        keeper.drain()
+
+    assert scene.issuer.gate.inside == 0
+
+
+async def test_a_question_to_the_registry_is_not_waited_for(scene: Scene) -> None:
+    keeper = scene.keeper()
+    async with run(keeper):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        gate = scene.edge.verifier.gate
+        gate.is_open.clear()
+        entered = gate.entered
+        scene.edge.pass_on(HOUR)
+        await gate.until_entered(entered + 1)
+        keeper.drain()
+
+    assert gate.inside == 0
+
+
 async def test_a_look_is_not_waited_for(scene: Scene) -> None:
     output = scene.output = SlowToRead()
     keeper = scene.keeper()

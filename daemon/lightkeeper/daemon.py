@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -152,9 +152,9 @@ class Daemon:
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(self._keeping.run(), name="keeping")
+            roaming = tasks.create_task(self._roam(), name="namespaces")
             beside = [
                 tasks.create_task(self._hear(), name="watch"),
-                tasks.create_task(self._roam(), name="namespaces"),
                 tasks.create_task(self._tend(), name="tend"),
                 tasks.create_task(self._reload_when_wanted(), name="reload"),
             ]
@@ -162,19 +162,22 @@ class Daemon:
                 await self._stop_wanted.wait()
                 self._journal.daemon_stopping()
             finally:
-                await self._drain(keeping, beside)
+                await self._drain([keeping, roaming], beside)
 
     async def _drain(
-        self, keeping: asyncio.Task[None], beside: Sequence[asyncio.Task[None]]
+        self, writing: Sequence[asyncio.Task[None]], beside: Sequence[asyncio.Task[None]]
     ) -> None:
         """Have what is under way done while we lead, and let another lead after that."""
         self._notifier.stopping()
         for task in beside:
             task.cancel()
         end = self._edge.clock.monotonic() + _DRAIN
-        await self._keeping.drain(_DRAIN)
-        keeping.cancel()
-        await asyncio.wait([keeping, *beside])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN.total_seconds()):
+                await asyncio.gather(self._keeping.drain(), self._edge.clusters.drain())
+        for task in writing:
+            task.cancel()
+        await asyncio.wait([*writing, *beside])
         await self._edge.workers.drain(end - self._edge.clock.monotonic())
         await self._keeping.release()
 

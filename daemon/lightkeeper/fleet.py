@@ -191,7 +191,7 @@ class Fleet:
             self._changed.set()
 
     def drain(self) -> None:
-        """Begin nothing more, ever: `run` ends as soon as what is under way has, but for looks."""
+        """Begin nothing more, ever: `run` ends when what is under way has, but for questions."""
         self._is_draining = True
         self._changed.set()
         for _, keeper in self._keepers.values():

@@ -19,7 +19,7 @@ from lightkeeper.core.moment import Moment
 from lightkeeper.core.plan import Agenda
 from lightkeeper.core.policy import Policy
 from lightkeeper.core.state import LoginState
-from lightkeeper.core.step import Deliver, Look, Save, Step
+from lightkeeper.core.step import Deliver, Look, Renew, Save, Step, Verify
 from lightkeeper.history import History
 from lightkeeper.look import may_stay, places_of, unlisted
 from lightkeeper.ports import Output, World
@@ -53,7 +53,8 @@ class Keeper:
         """What was planned; forgotten where to plan all anew costs less than to remember it."""
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
-        self._looks = set[asyncio.Task[None]]()
+        self._asking = set[asyncio.Task[None]]()
+        """What writes nothing that lasts: it is not waited for at the end."""
         self._is_draining = False
         self.adopting(self.state.policy, source, outputs, self.state.kin)()
 
@@ -113,7 +114,7 @@ class Keeper:
         self._bell.set()
 
     def drain(self) -> None:
-        """Begin no more steps: `run` ends as soon as those under way have, but for looks."""
+        """Begin no more steps: `run` ends as soon as those under way have, but for questions."""
         self._is_draining = True
         self._bell.set()
 
@@ -126,8 +127,8 @@ class Keeper:
                 while await self._rings():
                     with self._history.bounded("plan"):
                         self._turn(tasks)
-                for look in self._looks:
-                    look.cancel()
+                for asking in self._asking:
+                    asking.cancel()
         finally:
             self._world.alarm.cancel(self.state.login)
 
@@ -174,9 +175,13 @@ class Keeper:
                 self._busy[step.place.output] += 1
             name = f"{work.word}:{self.state.login}"
             task = tasks.create_task(self._work(step, work), name=name)
-            if isinstance(step, Look):
-                self._looks.add(task)
-                task.add_done_callback(self._looks.discard)
+            if self._only_asks(step):
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+
+    def _only_asks(self, step: Step) -> bool:
+        is_lost = isinstance(step, Renew) and not self._world.store.is_lasting
+        return is_lost or isinstance(step, Look | Verify)
 
     async def _work(self, step: Step, work: Work) -> None:
         try:

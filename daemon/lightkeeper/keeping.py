@@ -71,15 +71,15 @@ class Keeping:
         else:
             await self._electing.run(self._keep)
 
-    async def drain(self, deadline: timedelta) -> None:
-        """Begin nothing more, and wait for what is under way: `deadline` at the longest.
+    async def drain(self) -> None:
+        """Begin nothing more, and wait for what is under way.
 
         For while `run` still runs, so that we lead until the last write is done. Who loses the
         Lease meanwhile stops at once, as ever.
         """
         self._fleet.drain()
         if self._work is not None:
-            await asyncio.wait([self._work], timeout=deadline.total_seconds())
+            await asyncio.wait([self._work])
 
     async def release(self) -> None:
         """Let another lead; for when the last write is done."""

@@ -168,6 +168,11 @@ class Reach:
         if self.targets is not None:
             self.targets.beat()
 
+    async def drain(self) -> None:
+        """Begin no write beside deliveries any more, and wait for what is under way."""
+        if self.targets is not None:
+            await self.targets.drain()
+
     async def close(self) -> None:
         """Let go of every connection."""
         if self._own is not None:

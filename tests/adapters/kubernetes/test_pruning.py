@@ -277,6 +277,32 @@ async def test_who_leads_no_more_deletes_nothing(call: str) -> None:
         assert await told(scene, FINE) == ([PLACE.name], [])
 
 
+async def test_who_drains_waits_for_the_deletion_under_way_and_begins_no_other() -> None:
+    scene = a_scene()
+    scene.server.label_namespace("ci", {"ci": "true"})
+    under_way = asyncio.Event()
+
+    def late(call: str) -> Fate:
+        if not call.startswith("delete"):
+            return FINE
+        under_way.set()
+        return Fate(arrives=0.05)
+
+    async with scene.running() as output:
+        await scene.changed()
+        await put(output)
+        await output.deliver(Place(output=OUTPUT, name=f"ci/{NAME}"), a_delivery())
+        scene.cluster.fate = late
+        for name in ("ci", "team-a"):
+            scene.server.label_namespace(name, {"ci": None})
+        async with asyncio.timeout(5):
+            await under_way.wait()
+            await scene.targets.drain()
+
+        assert scene.pruned == [f"ci/{NAME}"]
+        assert [*scene.server.secrets] == [KEY_OF_ONE]
+
+
 async def test_what_could_not_be_pruned_is_still_to_be_after_a_reload() -> None:
     scene = a_scene()
     async with scene.running() as output:

@@ -131,6 +131,8 @@ class Targets:
         """Those that nothing is served in any more, to be closed once no output is left that writes
         there: a reload waits for no delivery."""
         self._prunings: dict[tuple[LoginName, OutputName], Pruning] = {}
+        self._pruning = set[asyncio.Task[None]]()
+        self._is_draining = False
         self._tend = asyncio.Event()
         self._pause = pause.total_seconds()
         self._next = 0.0
@@ -219,8 +221,10 @@ class Targets:
 
     def _begin_pruning(self, tasks: asyncio.TaskGroup) -> None:
         for (_, output), one in self._prunings.items():
-            if one.is_due:
-                tasks.create_task(self._prune(output, one), name="prune")
+            if one.is_due and not self._is_draining:
+                task = tasks.create_task(self._prune(output, one), name="prune")
+                self._pruning.add(task)
+                task.add_done_callback(self._pruning.discard)
 
     def _retire(self, clusters: Iterable[KubernetesCluster]) -> None:
         """Reach these no more: their configuration is another by now, or nothing asks for them."""
@@ -251,7 +255,14 @@ class Targets:
                 tell(one.login, Place(output=output, name=place))
 
     def _is_for_us(self, one: Pruning) -> bool:
-        return one in self._prunings.values() and self.hooks.leads()
+        is_served = one in self._prunings.values() and not self._is_draining
+        return is_served and self.hooks.leads()
+
+    async def drain(self) -> None:
+        """Delete nothing more, and wait until what is under way has ended."""
+        self._is_draining = True
+        if self._pruning:
+            await asyncio.wait(self._pruning)
 
     async def close(self) -> None:
         """Let go of every connection."""
