@@ -17,9 +17,10 @@ from lightkeeper.attempt import Source
 from lightkeeper.core import facts
 from lightkeeper.core.answer import Refusal, Verdict
 from lightkeeper.core.facts import LoginName
-from lightkeeper.core.reasons import DELIVERY, STORE, Reason
+from lightkeeper.core.reasons import DELIVERY, Reason
 from lightkeeper.core.report import Report, report
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.upkeep import STORE
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet, Kept

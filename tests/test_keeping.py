@@ -17,10 +17,10 @@ from lightkeeper.core.credential import Secret
 from lightkeeper.core.election import ElectionFact, Settings
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.part import Role
-from lightkeeper.core.reasons import LEASE as LEASE_TABLE
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import Report, report, unready
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.upkeep import LEASE as LEASE_TABLE
 from lightkeeper.desk import Desk
 from lightkeeper.ear import Ear
 from lightkeeper.electing import Candidacy, Electing

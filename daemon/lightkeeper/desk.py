@@ -13,10 +13,11 @@ from lightkeeper.core.facts import LoginName
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, iso
 from lightkeeper.core.plan import is_backing_off, is_delivering, is_settled, next_renewal
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Failing, Reason
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, Failing, Reason
 from lightkeeper.core.report import Report, advice
 from lightkeeper.core.state import LoginState, failed_attempts
 from lightkeeper.core.status import as_document
+from lightkeeper.core.upkeep import STORE
 from lightkeeper.ear import Ear
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Clock

@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.part import Part, Role
-from lightkeeper.core.reasons import STORE
 from lightkeeper.core.saved import Saved
+from lightkeeper.core.upkeep import STORE
 from lightkeeper.electing import Electing
 from lightkeeper.fleet import Fleet
 from lightkeeper.pace import pause

@@ -16,8 +16,9 @@ from lightkeeper.config.values import ObjectName
 from lightkeeper.core.credential import Credential, RegistryHost, Secret
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice
-from lightkeeper.core.reasons import DELIVERY, LEASE, STORE, Failing, Reason
+from lightkeeper.core.reasons import DELIVERY, Failing, Reason
 from lightkeeper.core.state import LoginState
+from lightkeeper.core.upkeep import LEASE, STORE
 from lightkeeper.edge import Edge
 from lightkeeper.look import delivery_of
 from lightkeeper.ports import Failed, IfForeign, Output

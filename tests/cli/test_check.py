@@ -16,7 +16,8 @@ from lightkeeper.adapters.state_dir import taken
 from lightkeeper.cli.main import DONE, FAILED, MISUSED, main
 from lightkeeper.config.environment import SYSTEM_STATE
 from lightkeeper.config.rbac import USER
-from lightkeeper.core.reasons import DELIVERY, STORE, Reason
+from lightkeeper.core.reasons import DELIVERY, Reason
+from lightkeeper.core.upkeep import STORE
 from tests.cli.test_closed import as_nobody, open_folder
 from tests.integration.process import clean_environment, command, simulator
 

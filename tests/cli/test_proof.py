@@ -8,7 +8,8 @@ from lightkeeper.cli.proof import told
 from lightkeeper.cli.standing import MANY, Tone
 from lightkeeper.cli.words import print_lines
 from lightkeeper.core.facts import LoginName, OutputName
-from lightkeeper.core.reasons import DELIVERY, STORE, Reason
+from lightkeeper.core.reasons import DELIVERY, Reason
+from lightkeeper.core.upkeep import STORE
 from lightkeeper.ports import Failed
 from lightkeeper.proving import Needed, Proof, Pulling, Tried
 from lightkeeper.viewing import LOOKS

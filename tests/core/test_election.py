@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from lightkeeper.core import election
 from lightkeeper.core.election import Observed, Record, Settings
 from lightkeeper.core.failure import failed
-from lightkeeper.core.reasons import LEASE, Reason
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.upkeep import LEASE
 from tests.core.making import HOUR, NONE, NOON, SECOND, at
 
 US, OTHER = "us", "other"

@@ -8,15 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from lightkeeper.core.reasons import (
-    DELIVERY,
-    OF_VERIFICATION,
-    RENEWAL,
-    STORE,
-    Caps,
-    Failing,
-    Reason,
-)
+from lightkeeper.core.reasons import DELIVERY, OF_VERIFICATION, RENEWAL, Caps, Failing, Reason
+from lightkeeper.core.upkeep import STORE
 
 OF_ATTEMPTS = (
     "throttled service_error network timeout tls proxy access_denied unauthenticated"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lightkeeper.core.reasons import DELIVERY, LEASE, RENEWAL, STORE
+from lightkeeper.core.reasons import DELIVERY, RENEWAL
+from lightkeeper.core.upkeep import LEASE, STORE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 

@@ -17,7 +17,8 @@ from lightkeeper.core.election import (
     LeaseReleased,
 )
 from lightkeeper.core.namespaces import Unlisted, none_chosen
-from lightkeeper.core.reasons import DELIVERY, STORE, Reason
+from lightkeeper.core.reasons import DELIVERY, Reason
+from lightkeeper.core.upkeep import STORE
 from lightkeeper.telemetry.events import OWN_EVENTS
 from lightkeeper.telemetry.journal import Journal
 from tests.core.making import HOUR, LOGIN, MINUTE, OUTPUT, at

@@ -73,7 +73,7 @@ def _named(config: Config) -> str:
 
 def said(failure: FileFailure | Failed) -> str:
     """What keeps the state from being used, and what to do."""
-    from lightkeeper.core.reasons import STORE
+    from lightkeeper.core.upkeep import STORE
 
     return f"{failure.detail}\n  {STORE[failure.reason].advice}"
 

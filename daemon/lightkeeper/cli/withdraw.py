@@ -130,7 +130,8 @@ def _nothing_kept_of(logins: Sequence[str], config: Config) -> str:
 
 
 def _outcome(one: Withdrawn, config: Config) -> str:
-    from lightkeeper.core.reasons import DELIVERY, STORE
+    from lightkeeper.core.reasons import DELIVERY
+    from lightkeeper.core.upkeep import STORE
 
     if one.failure is None:
         if not one.place:

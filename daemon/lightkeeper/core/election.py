@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment
-from lightkeeper.core.reasons import LEASE, Reason
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.upkeep import LEASE
 
 JITTER: Final = 1.2
 """By how much two waits of candidates differ at the most."""

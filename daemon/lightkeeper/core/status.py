@@ -9,7 +9,7 @@ from typing import Any
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import iso
 from lightkeeper.core.notices import NOTICES, Notice
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE, Failing, Reason
+from lightkeeper.core.reasons import DELIVERY, RENEWAL, Failing, Reason
 from lightkeeper.core.report import (
     LoginReport,
     OutputReport,
@@ -20,6 +20,7 @@ from lightkeeper.core.report import (
     unready,
 )
 from lightkeeper.core.state import Note
+from lightkeeper.core.upkeep import STORE
 
 Document = dict[str, Any]
 

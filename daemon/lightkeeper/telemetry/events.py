@@ -13,7 +13,8 @@ from lightkeeper.core.answer import Verdict
 from lightkeeper.core.facts import ClockStepped, LoginFact
 from lightkeeper.core.moment import iso
 from lightkeeper.core.notices import NOTICES, gravest, ordered
-from lightkeeper.core.reasons import DELIVERY, RENEWAL, STORE
+from lightkeeper.core.reasons import DELIVERY, RENEWAL
+from lightkeeper.core.upkeep import STORE
 
 Fact = LoginFact | ClockStepped
 Fields = dict[str, Any]

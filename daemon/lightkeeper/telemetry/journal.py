@@ -22,7 +22,8 @@ from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.failure import Failure, failed
 from lightkeeper.core.moment import Moment
 from lightkeeper.core.namespaces import Unlisted, none_chosen
-from lightkeeper.core.reasons import LEASE, STORE, Reason
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.upkeep import LEASE, STORE
 from lightkeeper.telemetry import logs
 from lightkeeper.telemetry.events import OWN_EVENTS
 
