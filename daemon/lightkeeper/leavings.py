@@ -10,6 +10,7 @@ from typing import Final
 from lightkeeper.adapters.docker_file import FileWriters
 from lightkeeper.config.model import Config
 from lightkeeper.core.facts import LoginName, Place
+from lightkeeper.core.state import unserved
 from lightkeeper.fleet import Fleet
 from lightkeeper.ports import Failed, Workers
 from lightkeeper.reaching import Reach
@@ -38,14 +39,19 @@ class Leavings:
 
     def add(self, left: Mapping[LoginName, list[Place]]) -> None:
         """Have these places of each login told of."""
-        self._left |= left
+        for login, places in left.items():
+            self._left[login] = [*self._left.get(login, ()), *places]
 
     async def tell(self, config: Config) -> None:
-        """Tell of those that neither another name serves nor pruning takes out by itself."""
-        served = {one.login: tuple(one.places) for one in self._fleet.states}
-        while self._left:
-            login, left = self._left.popitem()
-            here = served.get(login, ())
+        """Tell of those that neither another name serves nor pruning takes out by itself.
+
+        Of a login that is still to be told which places it has, that is for a later time.
+        """
+        states = {one.login: one for one in self._fleet.states}
+        waiting = {name for name, one in states.items() if one.unlisted}
+        for login in self._left.keys() - waiting:
+            here = states[login].places if login in states else ()
+            left = unserved(self._left.pop(login), here)
             prunes = partial(self._clusters.prunes, config, login)
             apart = self._clusters.apart(config, login, left, here)
             names = [place.name for place in apart if not prunes(place)]
