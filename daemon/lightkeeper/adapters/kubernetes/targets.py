@@ -44,6 +44,8 @@ class _Target(Struct):
     writers: SecretWriters
     namespaces: Namespaces
     outputs: Sequence[ServedSecret] = ()
+    poll: timedelta = policy.POLL
+    """How often each Secret is read, so that all of them together take their share."""
 
     def serve(self, outputs: Sequence[ServedSecret]) -> None:
         """Have these outputs and no others."""
@@ -51,6 +53,14 @@ class _Target(Struct):
         self.namespaces.want([one.choice for one in outputs])
         self.writers.serve(one.options.name for one in outputs)
         self.cluster.limit(self._qps())
+        self.count()
+
+    def count(self) -> None:
+        """Reckon with the Secrets that there are now."""
+        qps = self._qps()
+        looks = _LOOKS_PER_SECOND if qps is None else qps / _LOOKS_SHARE
+        places = sum(len(self.namespaces.served(one.choice, one.known)) for one in self.outputs)
+        self.poll = max(policy.POLL, timedelta(seconds=places / looks))
 
     def tidy(self) -> None:
         """Forget who had which Secret where none is served any more."""
@@ -61,13 +71,6 @@ class _Target(Struct):
     def _qps(self) -> int | None:
         """The lowest that an output asks for: who set a limit means the API server."""
         return min((one.where.qps for one in self.outputs if one.where.qps), default=None)
-
-    def poll(self) -> timedelta:
-        """How often each Secret is read, so that all of them together take their share."""
-        qps = self._qps()
-        looks = _LOOKS_PER_SECOND if qps is None else qps / _LOOKS_SHARE
-        places = sum(len(self.namespaces.served(one.choice, one.known)) for one in self.outputs)
-        return max(policy.POLL, timedelta(seconds=places / looks))
 
 
 class ServedSecret(Struct, frozen=True, kw_only=True):
@@ -116,7 +119,7 @@ class _Served(Struct):
 
     def poll(self) -> timedelta:
         """How often each Secret is read."""
-        return self.target.poll()
+        return self.target.poll
 
 
 class Targets:
@@ -283,6 +286,8 @@ class Targets:
     def _tell_now(self) -> None:
         self._later = None
         self._next = asyncio.get_running_loop().time() + self._pause
+        for target in self._targets.values():
+            target.count()
         self.hooks.changed()
         for target in self._targets.values():
             target.tidy()
