@@ -368,6 +368,7 @@ class Daemon:
         """What else a reload brings with it, and what is told of it."""
         self._journal.configure(self.config.log.format, self.config.log.level)
         self._beaten.set()
+        self._roam_again.set()
         self._ear.stir()
         fixed = [key for key in _FIXED if getattr(self.config, key) != getattr(self._begun, key)]
         self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)

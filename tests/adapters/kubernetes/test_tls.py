@@ -123,7 +123,7 @@ async def test_a_handshake_that_does_not_end_is_a_time_out_and_leaves_nothing_op
     """What is made by then is closed, whoever cuts it."""
     async with serving(FINE) as api:
         where = access(api.url.replace("http:", "https:"), ca=trusting(made))
-        async with client_of(where, deadline_seconds=0.3) as cluster:
+        async with client_of(where, deadline_seconds=1.5) as cluster:
             before = _open()
             outcomes = [await cluster.read_secret("ci", "login") for _ in range(3)]
             api.hang_up()

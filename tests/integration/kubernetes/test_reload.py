@@ -24,6 +24,28 @@ def configured(cluster: Cluster, names: tuple[str, ...], selector: str, team: st
     return login(output, f"state: {{secret: {cluster.home}/state}}\n")
 
 
+def test_a_reload_brings_the_first_cluster(cluster: Cluster) -> None:
+    """A file was all that was delivered into; whatever has to be watched is at once."""
+    there = cluster.api.namespace(labels={"first": cluster.home})
+    more = f"state: {{secret: {cluster.home}/state}}\n"
+    path = cluster.folder / "config.json"
+    output = f"      - {{type: docker_config, path: {path}}}\n"
+    file = cluster.configure("d", login(output, more))
+    after = login(
+        output + f"      - {{type: kubernetes_secret, namespace_selector: first={cluster.home}}}\n",
+        more,
+    )
+    cluster.apply_rights(cluster.configure("after", after))
+    with cluster.running(file, cluster.kubeconfig()) as running:
+        running.wait_for("credential_delivered")
+        file.write_text(after)
+        running.signal(signal.SIGHUP)
+        running.wait_for("config_reloaded")
+
+        within(WITHIN_SECONDS, "it is served", lambda: cluster.is_good(there))
+        assert cluster.lightsail.calls() == 1
+
+
 def test_secrets_follow_a_reload(cluster: Cluster) -> None:
     """To a namespace more and from one less, to another selector, and to another label."""
     api, home = cluster.api, cluster.home
