@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret
+from lightkeeper.core.credential import Credential
 from lightkeeper.core.docker_config import parse
 from lightkeeper.core.facts import LoginName, Place
 from lightkeeper.core.namespaces import Choice
 from lightkeeper.core.state import Known
 from lightkeeper.ports import Put
 from tests.adapters.kubernetes.test_targets import NAME, OUTPUT, Reached, Scene
-from tests.core.making import LOGIN
+from tests.core.making import LOGIN, a_credential
 from tests.fakes.cluster import BROKEN, FINE, UNREACHABLE, Fate
 from tests.fakes.edge import turns
 from tests.filing import a_delivery
@@ -31,9 +32,16 @@ BY_LABEL = Choice.of([], "ci=true", [])
 def a_scene(*, is_pruned: bool = True, is_shared: bool = False) -> Scene:
     scene = Scene(BY_LABEL, is_pruned=is_pruned, is_shared=is_shared)
     scene.server.label_namespace("team-a", {"ci": "true"})
-    known = Known(digest=HELD.digest, registry=HELD.registry, expires_at=HELD.expires_at)
-    scene.targets.hooks.known = lambda _, place: [known] if place == PLACE.name else []
+    scene.targets.hooks.known = lambda *_: [known_as(HELD)]
     return scene
+
+
+def known_as(credential: Credential) -> Known:
+    return Known(
+        digest=credential.digest,
+        registry=credential.registry,
+        expires_at=credential.expires_at,
+    )
 
 
 async def put(output: KubernetesSecret) -> None:
@@ -170,6 +178,19 @@ async def test_a_secret_that_is_written_between_look_and_delete_stays_until_the_
         assert KEY_OF_ONE in scene.server.secrets
         assert (scene.pruned, scene.not_pruned) == ([], [])
         assert await told(scene, FINE) == ([PLACE.name], [])
+
+
+async def test_a_secret_of_another_lightkeepers_login_of_this_name_stays() -> None:
+    """It serves the namespace now; the login of ours never had what is there."""
+    scene = a_scene()
+    async with scene.running() as output:
+        await scene.changed()
+        await put(output)
+        scene.targets.hooks.known = lambda _, __: [known_as(a_credential("another"))]
+        await drop(scene)
+
+        assert KEY_OF_ONE in scene.server.secrets
+    assert scene.pruned == []
 
 
 async def test_a_secret_that_another_output_of_the_login_has_there_stays() -> None:
@@ -381,6 +402,7 @@ def after_it(scene: Scene) -> Scene:
     again = Scene(BY_LABEL, is_pruned=True)
     again.server, again.cluster = scene.server, Reached(scene.server, scene.cluster.identity)
     again.served = replace(again.served, left=frozenset({"team-a"}))
+    again.targets.hooks.known = scene.targets.hooks.known
     return again
 
 

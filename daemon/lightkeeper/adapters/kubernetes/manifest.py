@@ -19,6 +19,7 @@ from lightkeeper.core.file_failure import FileFailure
 from lightkeeper.core.moment import iso, utc
 from lightkeeper.core.notices import Notice
 from lightkeeper.core.reasons import Reason
+from lightkeeper.core.state import Known
 from lightkeeper.merging import delivered, foreign, found
 from lightkeeper.ports import Delivery, Failed, Foreign, Found, IfForeign
 
@@ -115,6 +116,15 @@ def renewed(namespace: str, delivery: Delivery, options: SecretOptions) -> Chang
 def is_of(seen: SecretSeen, login: LoginName, domain: str = DOMAIN) -> bool:
     """Whether the Secret is marked as the login's, and nobody else has written into it since."""
     return seen.annotations.get(f"{domain}/login") == login and KEY not in seen.managers
+
+
+def holds_any(seen: SecretSeen, known: Collection[Known]) -> bool:
+    """Whether one of these credentials is in the Secret."""
+    try:
+        document = _document(seen)
+    except FileFailure:
+        return False
+    return any(document.holds(one.registry) == one.digest for one in known)
 
 
 def withdrawn(

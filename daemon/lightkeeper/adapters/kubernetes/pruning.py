@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection
 from typing import Protocol
 
-from lightkeeper.adapters.kubernetes.manifest import SecretOptions, is_of
+from lightkeeper.adapters.kubernetes.manifest import SecretOptions, holds_any, is_of
 from lightkeeper.adapters.kubernetes.output import SecretWriters, Served, withdraw
 from lightkeeper.cluster import Stale
 from lightkeeper.core.facts import LoginName
@@ -119,14 +119,15 @@ class Pruning:
                 return None
             if self._site.is_gone(namespace):
                 return True  # with all that is in it
+            ever = known(place)
             if options.is_shared:
-                ever = known(place)
                 hosts, digests = {one.registry for one in ever}, {one.digest for one in ever}
                 return await withdraw(cluster, place, self.login, hosts, digests)
             seen = await cluster.read_secret(namespace, options.name)
             if seen is None or isinstance(seen, Failed):
                 return seen or True
-            if not is_of(seen, self.login):
+            # Another Lightkeeper may have a login of this name, and serve the namespace now.
+            if not (is_of(seen, self.login) and holds_any(seen, ever)):
                 return False
             if not self._is_right(namespace, is_ours):
                 return None
