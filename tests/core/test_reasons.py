@@ -20,11 +20,11 @@ OF_ATTEMPTS = (
 OF_DELIVERIES = (
     "permission_denied read_only no_space io_error timeout malformed too_large unsafe_path"
     " single_file_mount other_owner contended conflict internal_error"
-    " access_denied unauthenticated network tls throttled service_error invalid_input"
+    " access_denied unauthenticated network tls proxy throttled service_error invalid_input"
     " namespace_missing namespace_terminating wrong_type immutable superseded"
 )
 OF_EVERY_NETWORK = (
-    "timeout network tls throttled service_error access_denied unauthenticated invalid_input"
+    "timeout network tls proxy throttled service_error access_denied unauthenticated invalid_input"
     " internal_error"
 )
 

@@ -152,7 +152,7 @@ def test_a_failed_attempt_is_an_error_when_a_person_must_act(reason: Reason) -> 
 def test_a_failed_delivery_is_an_error_when_a_person_must_act(reason: Reason) -> None:
     line = line_of(making.not_delivered(reason=reason))
 
-    waits = "timeout io_error contended network throttled service_error superseded"
+    waits = "timeout io_error contended network proxy throttled service_error superseded"
     waits += " namespace_terminating"
     assert line["level"] == (WAITING if reason in waits.split() else PERSON)
     assert line["advice"] == DELIVERY[reason].advice

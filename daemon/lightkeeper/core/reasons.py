@@ -270,6 +270,12 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             advice="No trusted connection to the API server can be made; check the CA and the"
             " client certificate of the kubeconfig, and this host's clock."
         ),
+        Reason.PROXY: Failing(
+            advice="The proxy on the way to the API server cannot be used, or refused the"
+            " connection; check proxy-url in the kubeconfig, else HTTPS_PROXY, its login and"
+            " NO_PROXY.",
+            passes=True,
+        ),
         Reason.THROTTLED: Failing(
             advice="The API server asks for patience, or other calls went first; Lightkeeper"
             " waits, look for what else keeps that API server busy if it lasts.",

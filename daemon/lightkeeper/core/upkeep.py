@@ -15,7 +15,8 @@ STORE: Final[Mapping[Reason, Failing]] = MappingProxyType(
             for reason in (
                 *(Reason.PERMISSION_DENIED, Reason.READ_ONLY, Reason.NO_SPACE, Reason.IO_ERROR),
                 *(Reason.TIMEOUT, Reason.CONTENDED, Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED),
-                *(Reason.NETWORK, Reason.TLS, Reason.THROTTLED, Reason.SERVICE_ERROR),
+                *(Reason.NETWORK, Reason.TLS, Reason.PROXY, Reason.THROTTLED),
+                Reason.SERVICE_ERROR,
                 *(Reason.NAMESPACE_TERMINATING, Reason.IMMUTABLE, Reason.INTERNAL_ERROR),
             )
         },
@@ -65,7 +66,8 @@ LEASE: Final[Mapping[Reason, Failing]] = MappingProxyType(
             reason: DELIVERY[reason]
             for reason in (
                 *(Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED, Reason.NETWORK, Reason.TLS),
-                *(Reason.THROTTLED, Reason.SERVICE_ERROR, Reason.NAMESPACE_TERMINATING),
+                *(Reason.PROXY, Reason.THROTTLED, Reason.SERVICE_ERROR),
+                Reason.NAMESPACE_TERMINATING,
                 *(Reason.CONTENDED, Reason.INTERNAL_ERROR),
             )
         },

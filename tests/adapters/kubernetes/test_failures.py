@@ -104,6 +104,10 @@ ANSWERS = {
         Reply(status=429, body=b"Too many requests", kind="text/plain; charset=utf-8"),
         Reason.THROTTLED,
     ),
+    "a proxy that asks for a login": (
+        Reply(status=407, body=b"<html>", kind="text/html"),
+        Reason.PROXY,
+    ),
     "elsewhere": (
         Reply(status=307, body=b"", headers={"Location": "http://127.0.0.1:1/"}),
         Reason.SERVICE_ERROR,

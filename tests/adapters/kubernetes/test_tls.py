@@ -315,6 +315,36 @@ async def test_a_proxy_is_asked_for_a_tunnel(made: Certificate) -> None:
     assert b"Proxy-Authorization: Basic " + base64.b64encode(b"fake:word") in head
 
 
+@pytest.mark.parametrize("code", [403, 407, 502])
+async def test_a_proxy_that_makes_no_tunnel_is_a_matter_of_the_proxy(code: int) -> None:
+    async def meet(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {code} No\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+        proxy = f"http://fake:word@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        outcome = await ask(access("https://127.0.0.1:1", proxy=proxy))
+
+    detail = f"the proxy answered {code} where it was asked for a tunnel"
+    assert outcome == Failed(reason=Reason.PROXY, detail=detail)
+
+
+async def test_a_proxy_that_cannot_be_reached_is_a_matter_of_the_proxy() -> None:
+    async with serving(FINE) as api:
+        proxy = api.url
+    refused, nowhere = [
+        await ask(access("https://127.0.0.1:1", proxy=one))
+        for one in (proxy, "http://name.invalid:3128")
+    ]
+
+    said = "the proxy could not be reached: "
+    assert refused == Failed(reason=Reason.PROXY, detail=f"{said}Connection refused")
+    assert isinstance(nowhere, Failed)
+    assert nowhere.reason is Reason.PROXY
+    assert nowhere.detail.startswith(said)
+
+
 async def test_a_proxy_with_tls_is_trusted_as_the_host_does_and_shown_no_certificate(
     made: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

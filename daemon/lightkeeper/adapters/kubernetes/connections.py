@@ -16,7 +16,7 @@ import httpx2
 from yarl import URL
 
 from lightkeeper.adapters.kubernetes.tls import ssl_context
-from lightkeeper.adapters.kubernetes.trouble import NotConnectedError
+from lightkeeper.adapters.kubernetes.trouble import NotConnectedError, ProxyError, cause_of
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.access import Access
@@ -52,7 +52,7 @@ class Connections:
     async def ask(self, request: httpx2.Request) -> aiohttp.ClientResponse:
         """The head of the answer, whichever it is; whoever has the body releases it.
 
-        `aiohttp.ClientError`, `OSError`, `NotConnectedError`.
+        `aiohttp.ClientError`, `OSError`, `NotConnectedError`, `ProxyError`.
         """
         if self._session is None:
             self._session = self._begin()
@@ -69,6 +69,15 @@ class Connections:
         except aiohttp.ConnectionTimeoutError as exc:
             message = "no connection was made in time"
             raise NotConnectedError(message) from exc
+        except aiohttp.ClientHttpProxyError as exc:
+            message = f"the proxy answered {exc.status} where it was asked for a tunnel"
+            raise ProxyError(message) from exc
+        except (aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError) as exc:
+            if self._proxy is None:
+                raise
+            # Of the API server's name only the proxy asks.
+            message = f"the proxy could not be reached: {cause_of(exc) or 'no connection was made'}"
+            raise ProxyError(message) from exc
 
     async def close(self) -> None:
         """Let go of all."""

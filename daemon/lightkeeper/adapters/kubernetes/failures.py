@@ -6,9 +6,7 @@ were shown the Secret.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from http import HTTPStatus
 from typing import Final
 
@@ -26,7 +24,9 @@ from lightkeeper.adapters.kubernetes.trouble import (
     NotConnectedError,
     NoTokenError,
     NotSentError,
+    ProxyError,
     Status,
+    cause_of,
 )
 from lightkeeper.cluster import Stale
 from lightkeeper.core.reasons import Reason
@@ -53,6 +53,7 @@ _EXCEPTIONS: Final = (
     (NotSentError, Reason.THROTTLED),
     (NoAnswerError, Reason.TIMEOUT),
     (NotConnectedError, Reason.TIMEOUT),
+    (ProxyError, Reason.PROXY),
     (NoTokenError, Reason.UNAUTHENTICATED),
     (AnswerTooLargeError, Reason.TOO_LARGE),
     (ClusterConfigError, Reason.TLS),  # read once it runs, it is a file of certificates
@@ -83,18 +84,7 @@ def failed(exc: Exception) -> Failed:
 def _told(exc: Exception) -> str:
     if isinstance(exc, CallError | ClusterConfigError):
         return str(exc)
-    cause: BaseException | None = exc
-    while cause is not None:
-        is_wrapped = isinstance(cause, aiohttp.ClientError)
-        if isinstance(cause, OSError) and cause.strerror and not is_wrapped:
-            if cause.errno is None or isinstance(cause, socket.gaierror):
-                return cause.strerror
-            return os.strerror(cause.errno)  # asyncio's own words name an address
-        if isinstance(cause, BaseExceptionGroup):  # one of each address that was tried
-            cause = cause.exceptions[0]
-            continue
-        cause = cause.__cause__ or cause.__context__
-    return f"the connection failed: {type(exc).__name__}"
+    return cause_of(exc) or f"the connection failed: {type(exc).__name__}"
 
 
 def unwritten(exc: Exception) -> Stale | Failed:
@@ -123,6 +113,7 @@ _BY_CODE: Final = {
     404: Reason.SERVICE_ERROR,
     405: Reason.SERVICE_ERROR,
     406: Reason.SERVICE_ERROR,
+    407: Reason.PROXY,
     410: Reason.SERVICE_ERROR,
     413: Reason.TOO_LARGE,
     429: Reason.THROTTLED,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 
+import aiohttp
 from msgspec import Struct, ValidationError
 from msgspec.json import Decoder
 
@@ -76,6 +79,10 @@ class NotConnectedError(CallError):
     """No connection was made in time: the API server was asked nothing."""
 
 
+class ProxyError(CallError):
+    """The proxy on the way made no connection: the API server was asked nothing."""
+
+
 class NoAnswerError(CallError):
     """The deadline passed with the request under way: it may have been done all the same."""
 
@@ -100,3 +107,19 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds of patience that an answer asks for; a date is not given by API servers."""
     text = headers.get("Retry-After", "").strip()
     return float(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None  # noqa: PLR2004
+
+
+def cause_of(exc: BaseException) -> str:
+    """What the system said of a connection that failed, without an address; empty if nothing."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        is_wrapped = isinstance(cause, aiohttp.ClientError)
+        if isinstance(cause, OSError) and cause.strerror and not is_wrapped:
+            if cause.errno is None or isinstance(cause, socket.gaierror):
+                return cause.strerror
+            return os.strerror(cause.errno)  # asyncio's own words name an address
+        if isinstance(cause, BaseExceptionGroup):  # one of each address that was tried
+            cause = cause.exceptions[0]
+            continue
+        cause = cause.__cause__ or cause.__context__
+    return ""
