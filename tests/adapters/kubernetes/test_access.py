@@ -116,7 +116,7 @@ def test_what_else_a_cluster_and_a_context_say(file: Path) -> None:
 
     assert (found.server_name, found.proxy, found.namespace) == (
         "inside",
-        "http://proxy:3128",
+        Secret("http://proxy:3128"),
         "ci",
     )
     assert not found.is_insecure
@@ -131,7 +131,7 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_told_not_to(file: Path)
     proxy = {"HTTPS_PROXY": "http://proxy:3128"}
     spared = ("one.example", ".example", "*.example", "*", "x, one.example")
 
-    assert read(file, document(), **proxy).proxy == "http://proxy:3128"
+    assert read(file, document(), **proxy).proxy == Secret("http://proxy:3128")
     assert read(file, document(), **proxy, NO_PROXY="two.example,10.0.0.0/8").proxy
     for no_proxy in spared:
         assert read(file, document(), **proxy, NO_PROXY=no_proxy).proxy is None
@@ -374,9 +374,10 @@ def test_an_access_shows_no_secret(file: Path) -> None:
     exec_ = EXEC | {"args": [TOKEN], "env": [{"name": "A", "value": TOKEN}]}
     pair = {"client-key-data": CODED, "client-certificate-data": CODED}
     users = ({"token": TOKEN}, {"exec": exec_}, pair)
+    proxy = {"proxy-url": f"http://me:{TOKEN}@proxy:3128"}
 
     for user in users:
-        said = repr(read(file, document(user)))
+        said = repr(read(file, document(user, cluster=proxy)))
         assert TOKEN not in said
         assert CODED not in said
         assert PEM.strip() not in said

@@ -308,7 +308,7 @@ async def test_a_proxy_is_asked_for_a_tunnel(made: Certificate) -> None:
         await asyncio.start_server(tunnel.meet, "127.0.0.1", 0) as server,
     ):
         proxy = f"http://fake:word@127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        assert is_fine(await ask(access(api.url, ca=trusting(made), proxy=proxy)))
+        assert is_fine(await ask(access(api.url, ca=trusting(made), proxy=Secret(proxy))))
 
     (head,) = tunnel.asked
     assert head[0] == f"CONNECT {api.url.removeprefix('https://')} HTTP/1.1".encode()
@@ -363,7 +363,7 @@ async def test_a_proxy_with_tls_is_trusted_as_the_host_does_and_shown_no_certifi
             ca=trusting(made),
             certificate=Material(label="c", path=certificate),
             key=Material(label="k", path=key),
-            proxy=f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            proxy=Secret(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"),
         )
         assert is_fine(await ask(where))
 

@@ -36,7 +36,7 @@ class TokenFile(Struct, frozen=True):
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """How to reach one API server; printed, it shows no key and no token."""
+    """How to reach one API server; printed, it shows no key, no token and no password."""
 
     server: str
     """Its URL, without a slash at the end."""
@@ -51,7 +51,8 @@ class Access(Struct, frozen=True, kw_only=True):
     certificate: Material | None = None
     key: Material | None = None
     bearer: Secret | TokenFile | Plugin | None = None
-    proxy: str | None = None
+    proxy: Secret | None = None
+    """Its URL, which may hold a password."""
 
 
 def access_to(
@@ -171,7 +172,7 @@ def _checked(server: str, label: str) -> str:
     return server.rstrip("/")
 
 
-def _proxy(cluster: Entry, server: str, environ: Mapping[str, str]) -> str | None:
+def _proxy(cluster: Entry, server: str, environ: Mapping[str, str]) -> Secret | None:
     """The cluster's own, else the environment's, which a NO_PROXY ends.
 
     A pod never asks through one: what its environment names leads out of the cluster.
@@ -196,7 +197,7 @@ def _proxy(cluster: Entry, server: str, environ: Mapping[str, str]) -> str | Non
     if not is_one:
         message = f"{label} is not a proxy like http://HOST:PORT (SOCKS is not supported)"
         raise ClusterConfigError(message)
-    return proxy
+    return Secret(proxy)
 
 
 def _is_spared(host: str, no_proxy: str) -> bool:

@@ -38,10 +38,10 @@ class Connections:
     """Made with the certificates that are there when this is; `ClusterConfigError` without."""
 
     def __init__(self, access: Access, deadline_seconds: float) -> None:
-        self._proxy = access.proxy
+        self._proxy = None if access.proxy is None else access.proxy.reveal()
         self._server_name = access.server_name
         self._tls = ssl_context(access)
-        is_tls = (access.proxy or "").startswith("https:")
+        is_tls = (self._proxy or "").startswith("https:")
         self._proxy_tls = ssl.create_default_context() if is_tls else None
         # So that it is told where no connection is made: then nothing can have been done.
         self._timeout = aiohttp.ClientTimeout(
