@@ -9,7 +9,7 @@ import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -46,6 +46,8 @@ class Asked:
     target: str
     headers: dict[str, str]
     body: bytes
+    serial: str = ""
+    """Of the client's certificate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +118,10 @@ class FakeApi:
         """One connection."""
         self.connections += 1
         self._open.add(writer)
+        shown = writer.get_extra_info("peercert") or {}
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
-                asked = await _asked(reader)
+                asked = replace(await _asked(reader), serial=shown.get("serialNumber", ""))
                 self.asked.append(asked)
                 if not await _answer(self.say(asked), writer):
                     break

@@ -27,6 +27,7 @@ from tests.adapters.kubernetes.api import (
     Reply,
     access,
     client_of,
+    path_of,
     saying,
     serving,
     status,
@@ -205,6 +206,44 @@ async def test_a_ca_that_was_renewed_is_taken_up(made: Certificate, tmp_path: Pa
     assert is_fine(after)
 
 
+async def test_a_ca_that_was_renewed_is_taken_up_by_all_calls_that_are_out(
+    made: Certificate, tmp_path: Path
+) -> None:
+    """Not only by the first that is told of it."""
+    other = await find_certificate(tmp_path / "other")
+    ca = path_of(tmp_path, "ca.crt", other.ca.read_text())
+    async with (
+        serving(FINE, made.server_context()) as api,
+        client_of(access(api.url, ca=Material(label="ca", path=ca))) as cluster,
+    ):
+        path_of(tmp_path, "ca.crt", made.ca.read_text())
+        outcomes = await asyncio.gather(*(cluster.read_secret("ci", "login") for _ in range(8)))
+
+    assert all(map(is_fine, outcomes)), outcomes
+
+
+async def test_a_client_certificate_that_was_renewed_is_taken_up_by_all_calls_that_are_out(
+    made: Certificate, tmp_path: Path
+) -> None:
+    """Connections with the former one are answered 401."""
+    certificate, key = client_certificate(tmp_path, made.ca)
+
+    def say(asked: Asked) -> Reply:
+        is_new = asked.serial != api.asked[0].serial
+        return Reply(body=SECRET) if is_new else status(401, "Unauthorized")
+
+    api: FakeApi
+    one, other = Material(label="c", path=certificate), Material(label="k", path=key)
+    async with serving(say, demanding(made)) as api:
+        where = access(api.url, ca=trusting(made), certificate=one, key=other)
+        async with client_of(where) as cluster:
+            client_certificate(tmp_path, made.ca)
+            asking = (cluster.read_secret("ci", "login") for _ in range(8))
+            outcomes = await asyncio.gather(*asking)
+
+    assert all(map(is_fine, outcomes)), outcomes
+
+
 async def test_a_client_certificate_that_was_renewed_is_taken_up(
     made: Certificate, tmp_path: Path
 ) -> None:
@@ -241,9 +280,10 @@ async def test_a_ca_that_is_broken_while_it_runs_is_a_failure(
         client_of(access(api.url, ca=Material(label="the CA", path=ca))) as cluster,
     ):
         ca.write_text("nothing")
-        outcome = await cluster.read_secret("ci", "login")
+        outcomes = await asyncio.gather(*(cluster.read_secret("ci", "login") for _ in range(8)))
 
-    assert outcome == Failed(reason=Reason.TLS, detail=f"the CA: {ca}: holds no certificate")
+    detail = f"the CA: {ca}: holds no certificate"
+    assert outcomes == [Failed(reason=Reason.TLS, detail=detail)] * 8
 
 
 @pytest.mark.parametrize(

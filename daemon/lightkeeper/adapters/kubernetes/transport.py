@@ -110,14 +110,16 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """
         token = await self._bearer.token()
         _dress(request, token)
+        asked = self._connections
         try:
-            response = await self._connections.ask(request)
+            response = await asked.ask(request)
         except (aiohttp.ClientError, OSError) as exc:
-            if tls_error(exc) is None or not await self._renewed():
+            if tls_error(exc) is None or not await self._renewed(asked):
                 raise
-            response = await self._connections.ask(request)
+            asked = self._connections
+            response = await asked.ask(request)
         if response.status == HTTPStatus.UNAUTHORIZED and (
-            other := await self._other(token, response)
+            other := await self._other(token, asked, response)
         ):
             _dress(request, other.token)
             response = await self._connections.ask(request)
@@ -125,12 +127,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             await self._refuse(response)
         return response
 
-    async def _other(self, token: str | None, response: aiohttp.ClientResponse) -> _Other | None:
+    async def _other(
+        self, token: str | None, asked: Connections, response: aiohttp.ClientResponse
+    ) -> _Other | None:
         """What to come with instead of what was refused; only if nothing, it is still open."""
         is_kept = False
         try:
             if token is None:
-                found = _Other(None) if await self._renewed() else None
+                found = _Other(None) if await self._renewed(asked) else None
             else:
                 newer = await self._bearer.other_than(token)
                 found = None if newer is None else _Other(newer)
@@ -140,13 +144,18 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 response.close()
         return found
 
-    async def _renewed(self) -> bool:
-        """Whether a file of certificates was written anew; connections are made with it then."""
+    async def _renewed(self, asked: Connections) -> bool:
+        """Whether there are other connections than those, made with a certificate written since.
+
+        They are made by the first of all calls that were out.
+        """
+        if asked is not self._connections:
+            return True
         now = stamp(self._access)
         if now == self._stamp:
             return False
-        self._stamp = now
         made, former = Connections(self._access, self._deadline), self._former
+        self._stamp = now
         self._former, self._connections = self._connections, made
         if former is not None:
             await former.close()
