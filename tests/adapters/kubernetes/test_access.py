@@ -101,6 +101,7 @@ def test_a_command(file: Path) -> None:
     }
     assert read(file, document({"exec": told})).bearer == Plugin(
         label=f"{file}: users[one].user.exec",
+        version="client.authentication.k8s.io/v1beta1",
         command=str(file.parent / "bin/aws"),
         args=("eks", "get-token"),
         env={"AWS_PROFILE": "x"},
@@ -108,6 +109,15 @@ def test_a_command(file: Path) -> None:
     on_path = read(file, document({"exec": told | {"command": "aws"}})).bearer
     assert isinstance(on_path, Plugin)
     assert on_path.command == "aws"
+
+
+@pytest.mark.parametrize("mode", ["Never", "IfAvailable"])
+def test_a_command_of_v1_says_that_it_needs_no_terminal(file: Path, mode: str) -> None:
+    told = EXEC | {"apiVersion": V1, "interactiveMode": mode}
+    found = read(file, document({"exec": told})).bearer
+
+    assert isinstance(found, Plugin)
+    assert found.version == V1
 
 
 def test_what_else_a_cluster_and_a_context_say(file: Path) -> None:
@@ -224,6 +234,7 @@ def test_a_pod_without_a_namespace_file(pod: Path) -> None:
     assert access_to(ClusterConfig(), IN_POD, pod).namespace == "default"
 
 
+V1 = "client.authentication.k8s.io/v1"
 EXEC: dict[str, Any] = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "x"}
 MISTAKES: dict[str, tuple[object, str]] = {
     "not yaml": ("a: b: c", "FILE, line 1: is not YAML"),
@@ -314,12 +325,23 @@ MISTAKES: dict[str, tuple[object, str]] = {
         document({"token": f"{TOKEN}\nX-Other: 1"}),
         "FILE: users[one].user.token holds what no token does",
     ),
-    "exec v1": (
-        document({"exec": EXEC | {"apiVersion": "client.authentication.k8s.io/v1"}}),
+    "exec v1alpha1": (
+        document({"exec": EXEC | {"apiVersion": f"{V1}alpha1"}}),
         (
-            "FILE: users[one].user.exec.apiVersion is not client.authentication.k8s.io/v1beta1, the"
-            " only one that is supported; use tokenFile or a client certificate instead"
+            "FILE: users[one].user.exec.apiVersion is neither client.authentication.k8s.io/v1 nor"
+            " client.authentication.k8s.io/v1beta1; others are not supported"
         ),
+    ),
+    "exec v1 without a mode": (
+        document({"exec": EXEC | {"apiVersion": V1}}),
+        (
+            "FILE: users[one].user.exec.interactiveMode is missing, which"
+            " client.authentication.k8s.io/v1 does not allow"
+        ),
+    ),
+    "exec of another mode": (
+        document({"exec": EXEC | {"interactiveMode": "Sometimes"}}),
+        "FILE: users[one].user.exec.interactiveMode is neither Never nor IfAvailable",
     ),
     "exec no mapping": (document({"exec": "x"}), "FILE: users[one].user.exec must be a mapping"),
     "exec without a command": (

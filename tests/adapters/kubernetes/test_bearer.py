@@ -126,17 +126,23 @@ async def test_without_any_token_nothing_is_sent_and_it_is_told_why(
     assert api.asked == []
 
 
+V1 = "client.authentication.k8s.io/v1"
+ASKED = {"kind": "ExecCredential", "apiVersion": V1}
+
+
 def plugin(folder: Path, script: str) -> Plugin:
     """A command that a kubeconfig names."""
     path = folder / "get-token"
     path.write_text(f"#!/bin/sh\necho run >>{folder}/runs\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return Plugin(label="users[x].user.exec", command=str(path), args=("a",), env={"WHO": "two"})
+    env = {"WHO": "two", "KUBERNETES_EXEC_INFO": "of somebody else"}
+    label = "users[x].user.exec"
+    return Plugin(label=label, version=V1, command=str(path), args=("a",), env=env)
 
 
 def printing(token: str, expires: str = "") -> str:
     told = {"token": token} | ({"expirationTimestamp": expires} if expires else {})
-    return f"echo '{json.dumps({'kind': 'ExecCredential', 'status': told})}'"
+    return f"echo '{json.dumps(ASKED | {'status': told})}'"
 
 
 def runs(folder: Path) -> int:
@@ -183,12 +189,34 @@ async def test_a_command_is_run_again_when_its_token_is_refused(tmp_path: Path) 
     assert tokens_of(api.asked) == ["t1", "t2"]
 
 
+async def test_a_command_is_told_which_answer_is_wanted(tmp_path: Path) -> None:
+    script = f'echo "$KUBERNETES_EXEC_INFO" >{tmp_path}/asked\n{printing(TOKEN)}'
+    bearer = plugin(tmp_path, script)
+    async with serving(FINE) as api, client_of(access(api.url, bearer=bearer)) as cluster:
+        assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
+
+    asked = json.loads((tmp_path / "asked").read_text())
+    assert asked == ASKED | {"spec": {"interactive": False}}
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
         (f"echo {TOKEN} >&2; exit 3", "ended with status 3"),
         (f"echo {TOKEN}", "printed no ExecCredential"),
-        ('echo {\\"status\\": {}}', "gave no token; certificates from a command are not supported"),
+        (
+            f"echo '{json.dumps(ASKED | {'status': {}})}'",
+            "gave no token; certificates from a command are not supported",
+        ),
+        (
+            printing(TOKEN).replace(V1, f"{V1}beta1"),
+            f"printed no ExecCredential of {V1}, as it was asked to",
+        ),
+        (printing(TOKEN).replace(V1, ""), f"printed no ExecCredential of {V1}, as it was asked to"),
+        (
+            printing(TOKEN).replace("ExecC", "C"),
+            f"printed no ExecCredential of {V1}, as it was asked to",
+        ),
         (printing(TOKEN, "tomorrow"), "printed no ExecCredential"),
         (f"echo {TOKEN}; exec yes {TOKEN}", "printed more than 1048576 bytes"),
         (f"yes {TOKEN}; true", "printed more than 1048576 bytes"),
@@ -209,7 +237,7 @@ async def test_a_command_that_fails_is_told_without_what_it_printed(
 
 
 async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
-    bearer = Plugin(label="users[x].user.exec", command=str(tmp_path / "none"))
+    bearer = Plugin(label="users[x].user.exec", version=V1, command=str(tmp_path / "none"))
     async with serving(FINE) as api, client_of(access(api.url, bearer=bearer)) as cluster:
         outcome = await cluster.read_secret("ci", "login")
 

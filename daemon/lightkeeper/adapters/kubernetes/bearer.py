@@ -25,6 +25,9 @@ _FRESH: Final = timedelta(seconds=60)
 """How long a file is taken to hold what it held; client-go's figure."""
 _EARLY: Final = timedelta(seconds=30)
 """A command's token is renewed this long ahead of its expiry."""
+_KIND: Final = "ExecCredential"
+_ASKING: Final = "KUBERNETES_EXEC_INFO"
+"""The variable in which a command finds what it is asked for."""
 _ODD: Final = "what the file holds is none"
 _MAX_TOKEN_BYTES: Final = 64 * 1024
 _MAX_PRINTED_BYTES: Final = 1024 * 1024
@@ -118,6 +121,8 @@ class _Credential(Struct):
     """What a plug-in prints."""
 
     status: _Told
+    apiVersion: str = ""  # noqa: N815
+    kind: str = ""
 
 
 class _FromPlugin:
@@ -125,6 +130,8 @@ class _FromPlugin:
 
     def __init__(self, plugin: Plugin, clock: Clock) -> None:
         self._plugin = plugin
+        told = {"kind": _KIND, "apiVersion": plugin.version, "spec": {"interactive": False}}
+        self._asked = msgspec.json.encode(told).decode()
         self._clock = clock
         self._running = asyncio.Lock()
         self._secret: Secret | None = None
@@ -151,14 +158,18 @@ class _FromPlugin:
         label = f"{self._plugin.label} ({Path(self._plugin.command).name})"
         try:
             printed = await self._run()
-            told = msgspec.json.decode(printed, type=_Credential).status
+            answer = msgspec.json.decode(printed, type=_Credential)
+            told = answer.status
             expires = utc(told.expirationTimestamp) if told.expirationTimestamp else None
         except OSError as exc:
             message = f"{label} cannot be run: {exc.strerror}"
             raise NoTokenError(message) from exc
         except ValueError:  # quotes what was printed; a DecodeError is one too
-            message = f"{label} printed no ExecCredential"
+            message = f"{label} printed no {_KIND}"
             raise NoTokenError(message) from None
+        if (answer.kind, answer.apiVersion) != (_KIND, self._plugin.version):
+            message = f"{label} printed no {_KIND} of {self._plugin.version}, as it was asked to"
+            raise NoTokenError(message)
         if not told.token.isascii() or not told.token.isprintable() or not told.token:
             message = f"{label} gave no token; certificates from a command are not supported"
             raise NoTokenError(message)
@@ -169,7 +180,7 @@ class _FromPlugin:
         process = await asyncio.create_subprocess_exec(
             self._plugin.command,
             *self._plugin.args,
-            env={**os.environ, **self._plugin.env},
+            env={**os.environ, **self._plugin.env, _ASKING: self._asked},
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=DEVNULL,  # it might tell secrets; who runs it by hand sees it

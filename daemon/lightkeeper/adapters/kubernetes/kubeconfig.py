@@ -19,7 +19,8 @@ from lightkeeper.cluster import ClusterConfig
 from lightkeeper.core.credential import Secret
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
-_PLUGIN_VERSION: Final = "client.authentication.k8s.io/v1beta1"
+_V1: Final = "client.authentication.k8s.io/v1"
+_V1BETA1: Final = "client.authentication.k8s.io/v1beta1"
 
 
 class ClusterConfigError(Exception):
@@ -42,6 +43,8 @@ class Plugin(Struct, frozen=True, kw_only=True):
     __repr__ = object.__repr__
 
     label: str
+    version: str
+    """The apiVersion in which it is asked and answers."""
     command: str
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -102,18 +105,26 @@ class Entry(Struct, frozen=True, kw_only=True):
             self.refuse("exec", "must be a mapping")
         told = Entry(label=f"{self.label}.exec", file=self.file, values=value)
         version = told.text("apiVersion")
-        if version != _PLUGIN_VERSION:
-            known = f"is not {_PLUGIN_VERSION}, the only one that is supported;"
-            told.refuse("apiVersion", f"{known} use tokenFile or a client certificate instead")
-        if told.text("interactiveMode") == "Always":
+        if version not in {_V1, _V1BETA1}:
+            told.refuse("apiVersion", f"is neither {_V1} nor {_V1BETA1}; others are not supported")
+        mode = told.text("interactiveMode")
+        if mode == "Always":
             told.refuse("interactiveMode", "is Always, and a daemon has no terminal")
+        if mode is None and version == _V1:
+            told.refuse("interactiveMode", f"is missing, which {_V1} does not allow")
+        if mode not in {None, "Never", "IfAvailable"}:
+            told.refuse("interactiveMode", "is neither Never nor IfAvailable")
         command = told.text("command")
         if command is None:
             told.refuse("command", "is missing")
         if "/" in command:
             command = str(self.file.parent / command)
         return Plugin(
-            label=f"{self.file}: {told.label}", command=command, args=told._args(), env=told._env()
+            label=f"{self.file}: {told.label}",
+            version=version,
+            command=command,
+            args=told._args(),
+            env=told._env(),
         )
 
     def _args(self) -> tuple[str, ...]:
