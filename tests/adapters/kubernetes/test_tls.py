@@ -10,9 +10,11 @@ import subprocess
 from asyncio import StreamReader, StreamWriter
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from lightkeeper.adapters.kubernetes.access import Access, ClusterConfigError
+from lightkeeper.adapters.kubernetes.connections import check_hook
 from lightkeeper.adapters.kubernetes.kubeconfig import Material
 from lightkeeper.adapters.kubernetes.tls import ssl_context
 from lightkeeper.cluster import SecretSeen
@@ -408,6 +410,18 @@ async def test_a_proxy_with_tls_is_trusted_as_the_host_does_and_shown_no_certifi
         assert is_fine(await ask(where))
 
     assert tunnel.shown == [None]
+
+
+def test_a_proxy_with_tls_is_refused_where_it_cannot_be_told_from_the_api_server() -> None:
+    """By an aiohttp that calls otherwise what is private there."""
+    check_hook(aiohttp.TCPConnector)
+
+    with pytest.raises(ClusterConfigError) as caught:
+        check_hook(object)
+    assert str(caught.value) == (
+        f"a proxy with https:// cannot be used with aiohttp {aiohttp.__version__}; use one with"
+        " http://, or the aiohttp of requirements-kubernetes.lock"
+    )
 
 
 async def _pump(reader: StreamReader, writer: StreamWriter) -> None:

@@ -15,6 +15,7 @@ import aiohttp
 import httpx2
 from yarl import URL
 
+from lightkeeper.adapters.kubernetes.kubeconfig import ClusterConfigError
 from lightkeeper.adapters.kubernetes.tls import ssl_context
 from lightkeeper.adapters.kubernetes.trouble import NotConnectedError, ProxyError, cause_of
 
@@ -42,6 +43,8 @@ class Connections:
         self._server_name = access.server_name
         self._tls = ssl_context(access)
         is_tls = (self._proxy or "").startswith("https:")
+        if is_tls:
+            check_hook(aiohttp.TCPConnector)
         self._proxy_tls = ssl.create_default_context() if is_tls else None
         # So that it is told where no connection is made: then nothing can have been done.
         self._timeout = aiohttp.ClientTimeout(
@@ -99,10 +102,27 @@ class Connections:
         )
 
 
+_HOOK: Final = "_update_proxy_auth_header_and_build_proxy_req"
+
+
+def check_hook(connector: type[object]) -> None:
+    """`ClusterConfigError` if a proxy with TLS would be met as the API server behind it.
+
+    What `_Connector` overrides is private in aiohttp: one that calls it otherwise would show the
+    proxy our client's certificate, and say nothing.
+    """
+    if not hasattr(connector, _HOOK):
+        message = (
+            f"a proxy with https:// cannot be used with aiohttp {aiohttp.__version__};"
+            " use one with http://, or the aiohttp of requirements-kubernetes.lock"
+        )
+        raise ClusterConfigError(message)
+
+
 class _Connector(aiohttp.TCPConnector):
     """One that trusts a proxy as this host does, and shows it no client's certificate.
 
-    aiohttp meets it as the server behind it; the method is private there, pinned by a test.
+    aiohttp meets it as the server behind it.
     """
 
     def __init__(self, proxy_tls: ssl.SSLContext | None, **options: Any) -> None:  # noqa: ANN401
