@@ -79,6 +79,7 @@ def test_a_write_that_would_be_refused_is_told_at_the_start_and_mends_by_itself(
         assert 'cannot patch resource "secrets"' in str(failed["detail"])
         assert "lightkeeper check --rbac" in str(failed["advice"])
         assert again.get("/readyz")[0] == 200
+        eventually("the other is read", lambda: kept not in again.get("/readyz?places=all")[1])
         status, told = again.get("/readyz?places=all")
         assert (status, kept in told, taken in told) == (503, False, True)
         assert (version(cluster, kept), version(cluster, taken)) == before
