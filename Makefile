@@ -46,9 +46,9 @@ pods: ## Run the tests with pods, on a node of their own (as root; PYTEST='-k jo
 	@$(MAKE) kube KUBE=all
 	@$(BIN)/python -m tests.pods $(PYTEST)
 
-# Tests of an API server come last (tests/conftest.py), since it is made meanwhile.
+# Each once: those that compute, while an API server is made; then those that wait, beside coverage.
 test: venv packages ## Run every test (PYTEST='tests/core -x' for some)
-	@$(RUN_TESTS) --numprocesses $(WORKERS) $(or $(PYTEST),$(WAITING_TESTS:%=--ignore=%))
+	@$(RUN_TESTS) --numprocesses $(WORKERS) $(or $(PYTEST),$(patsubst %,--ignore=%,$(WAITING_TESTS) $(COVERED_TESTS)))
 	@$(if $(PYTEST),,$(MAKE) --jobs=2 --output-sync=target test-waiting coverage)
 
 test-waiting: venv packages
@@ -56,10 +56,13 @@ test-waiting: venv packages
 
 RUN_TESTS = $(if $(PYTEST)$(filter no,$(KUBE)),,KUBE_PYTHON=$(BIN)/python tests/real/with-kube) \
     $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
-# These wait for leases and outages to end more than they compute: so there are more of them at a
-# time, and what coverage computes goes beside them.
-WAITING_TESTS = tests/integration/kubernetes tests/integration/test_standby.py tests/adapters/kubernetes/test_real.py
+# These ask an API server, or wait for processes, leases and outages more than they compute: so there
+# are more of them at a time, and what coverage computes goes beside them.
+WAITING_TESTS = tests/integration tests/real tests/cli/test_once.py tests/adapters/kubernetes/test_real.py \
+    $(wildcard tests/contract/test_cluster*.py) tests/deploy/test_api_server.py tests/deploy/test_upgrades.py
 WAITERS = $$((2 * $(WORKERS)))
+# What `make coverage` runs.
+COVERED_TESTS = tests/core $(wildcard tests/test_files*.py) tests/test_paths.py
 
 test-all: packages ## Run every test on each of Python 3.11, 3.12 and 3.13 that is installed
 	@set -e; for python in $$(tools/pythons); do \
@@ -82,7 +85,7 @@ format: venv ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 
 coverage: venv ## Show that tests reach every branch of the core and of the file writer
-	@$(BIN)/python -m pytest --quiet tests/core tests/test_files*.py tests/test_paths.py \
+	@$(BIN)/python -m pytest --quiet $(COVERED_TESTS) \
 	    --cov=lightkeeper.core --cov=lightkeeper.files --cov=lightkeeper.paths --cov-branch \
 	    --cov-fail-under=100
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,8 @@ from tests.core.making import (
     a_state,
     at,
 )
+
+pytestmark = pytest.mark.timeout(240)  # coverage counts each line of weeks, beside other tests
 
 PLACES = st.sampled_from(
     [

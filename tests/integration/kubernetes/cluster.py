@@ -115,6 +115,25 @@ def login(outputs: str, more: str = "") -> str:
     return f"logins:\n  - name: prod\n    region: eu-central-1\n    outputs:\n{outputs}{more}"
 
 
+def pair(cluster: Cluster) -> tuple[Path, str]:
+    """The configuration of two replicas, and the namespace that they serve."""
+    here = cluster.api.namespace()
+    output = f"      - {{type: kubernetes_secret, namespaces: [{here}]}}\n"
+    more = (
+        f"state: {{secret: {cluster.home}/state}}\n"
+        f"leader_election: {{lease: {cluster.home}/leader, duration: 6s, renew_deadline: 4s,"
+        " retry: 1s}\n"
+    )
+    file = cluster.configure("pair", login(output, more))
+    cluster.apply_rights(file)
+    return file, here
+
+
+def role(daemon: Daemon) -> str:
+    told: str = json.loads(daemon.get("/readyz")[1])["role"]
+    return told
+
+
 def within(seconds: float, what: str, is_so: Callable[[], bool]) -> None:
     end = time.monotonic() + seconds
     while not is_so():

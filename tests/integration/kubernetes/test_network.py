@@ -20,7 +20,7 @@ from tests.integration.kubernetes.cluster import (
 from tests.integration.kubernetes.proxy import Do, Proxy, proxying
 from tests.integration.process import Daemon, eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 FAST = "+0 x2"
 """The pace of the daemon's clocks: what waits ten seconds waits five."""
 

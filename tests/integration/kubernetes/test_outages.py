@@ -19,7 +19,7 @@ from tests.integration.kubernetes.cluster import (
 from tests.integration.process import Daemon, eventually
 from tests.real.cluster import ApiServer, serving
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.api_server]
 UNKNOWN = "which namespaces there are is not known: "
 
 

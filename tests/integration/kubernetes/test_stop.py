@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.kubernetes.cluster import NAME, Cluster
+from tests.integration.kubernetes.cluster import NAME, Cluster, pair
 from tests.integration.kubernetes.proxy import Do, Order, Proxy, proxying
-from tests.integration.kubernetes.test_pairs import pair
 from tests.integration.process import Daemon, eventually
 
 pytestmark = pytest.mark.timeout(120)
