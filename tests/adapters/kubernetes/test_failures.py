@@ -185,6 +185,25 @@ async def test_what_rbac_forbids_is_quoted_and_what_a_webhook_says_is_not() -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "word"), [(401, "Unauthorized"), (403, "Forbidden"), (422, "Invalid")]
+)
+@pytest.mark.parametrize("binding", ["", " with binding 'all'"])
+@pytest.mark.parametrize("said", [QUOTING, RBAC, "exceeded quota"])
+async def test_a_policy_that_denies_is_named_and_no_right_is_missing(
+    code: int, word: str, said: str, binding: str
+) -> None:
+    """Whichever code it chooses; what it says could quote what was sent."""
+    policy = f"ValidatingAdmissionPolicy 'no.example'{binding} denied request"
+
+    outcome = await applied(status(code, word, f'secrets "login" is forbidden: {policy}: {said}'))
+
+    assert outcome == Failed(
+        reason=Reason.INVALID_INPUT,
+        detail=f'the API server answered {code} {word}: by admission policy "no.example"',
+    )
+
+
 async def test_the_fields_at_fault_are_named() -> None:
     causes = [cause("FieldValueInvalid", QUOTING, one) for one in ("metadata.labels", "data[x]")]
 

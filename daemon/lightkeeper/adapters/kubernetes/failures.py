@@ -46,7 +46,10 @@ what lightkube cannot decode is a MsgspecError, and what ends a watch an ApiErro
 _MAX_WORDS: Final = 300
 _BY_RBAC: Final = re.compile(r'User "[^"\n]{1,253}" cannot \w+ resource[^\n]*')
 _NOBODY: Final = 'User "system:anonymous"'
-_WEBHOOK: Final = re.compile(r'webhook "[^"\n]{1,253}"')
+_WEBHOOK: Final = re.compile(r'webhook "([^"\n]{1,253})"')
+_POLICY: Final = re.compile(
+    r"AdmissionPolicy '([^'\n]{1,253})' (?:with binding '[^'\n]{1,253}' )?denied request"
+)
 _ENDING: Final = "NamespaceTerminating"
 
 _EXCEPTIONS: Final = (
@@ -121,6 +124,8 @@ _BY_CODE: Final = {
 
 
 def _meaning(code: int, status: Status) -> tuple[Reason, str]:
+    if (policy := _POLICY.search(status.message)) is not None:  # 401, 403, 413 or 422, as it says
+        return Reason.INVALID_INPUT, f'by admission policy "{policy[1]}"'
     match code:
         case 403:
             return _forbidden(status)
@@ -157,7 +162,7 @@ def _forbidden(status: Status) -> tuple[Reason, str]:
 
 def _webhook(status: Status) -> str:
     found = _WEBHOOK.search(status.message)
-    return f"by admission {found[0]}" if found else ""
+    return f'by admission webhook "{found[1]}"' if found else ""
 
 
 def _invalid(status: Status) -> tuple[Reason, str]:
