@@ -95,7 +95,7 @@ def test_a_dry_run_that_told_nothing_is_made_again_with_the_next_look() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "proves"), [(Reason.NETWORK, False), (DENIED, True), (Reason.PROXY, True)]
+    ("reason", "proves"), [(Reason.NETWORK, False), (DENIED, True), (Reason.NOT_FOUND, True)]
 )
 def test_a_failure_that_a_person_mends_asks_for_another_proof(
     reason: Reason, *, proves: bool
