@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from lightkeeper.core import facts
+from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Place
 from lightkeeper.core.saved import Saved
@@ -169,6 +170,28 @@ async def test_a_question_to_the_registry_is_not_waited_for(scene: Scene) -> Non
         keeper.drain()
 
     assert gate.inside == 0
+
+
+async def test_what_the_registry_said_is_saved_if_that_is_under_way(
+    scene: Scene, store: SlowStore
+) -> None:
+    """Its save could arrive once another leads."""
+    keeper = scene.keeper()
+    async with run(keeper):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        held = scene.history.state.held
+        assert held is not None
+        scene.edge.verifier.verdicts[held.digest] = Verdict.REJECTED
+        saves = store.gate.entered
+        store.gate.is_open.clear()
+        scene.edge.pass_on(HOUR)
+        await store.gate.until_entered(saves + 1)
+        keeper.drain()
+        await turns()
+        assert store.gate.inside == 1
+        store.gate.is_open.set()
+
+    assert scene.edge.notebook.of(facts.Verified)
 
 
 async def test_a_look_is_not_waited_for(scene: Scene) -> None:

@@ -53,7 +53,7 @@ class Keeper:
         """What was planned; forgotten where to plan all anew costs less than to remember it."""
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
-        self._asking = set[asyncio.Task[None]]()
+        self._asking: dict[asyncio.Task[None], Step] = {}
         """What writes nothing that lasts: it is not waited for at the end."""
         self._is_draining = False
         self.adopting(self.state.policy, source, outputs, self.state.kin)()
@@ -127,8 +127,10 @@ class Keeper:
                 while await self._rings():
                     with self._history.bounded("plan"):
                         self._turn(tasks)
-                for asking in self._asking:
-                    asking.cancel()
+                for asking, step in self._asking.items():
+                    # The answer of a registry is saved if it is news.
+                    if not (isinstance(step, Verify) and self._steps.is_saving):
+                        asking.cancel()
         finally:
             self._world.alarm.cancel(self.state.login)
 
@@ -176,8 +178,8 @@ class Keeper:
             name = f"{work.word}:{self.state.login}"
             task = tasks.create_task(self._work(step, work), name=name)
             if self._only_asks(step):
-                self._asking.add(task)
-                task.add_done_callback(self._asking.discard)
+                self._asking[task] = step
+                task.add_done_callback(self._asking.pop)
 
     def _only_asks(self, step: Step) -> bool:
         is_lost = isinstance(step, Renew) and not self._world.store.is_lasting
