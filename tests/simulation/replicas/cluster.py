@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from lightkeeper.cluster import SecretSeen, Stale
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 from tests.fakes.applying import Stored
@@ -53,6 +54,17 @@ class SimCluster(FakeCluster):
 
     def limit(self, per_second: float | None) -> None:
         """A rate is kept by the transport, which is not here."""
+
+    async def apply_secret(
+        self, namespace: str, manifest: Mapping[str, Any], version: str, *, dry_run: bool = False
+    ) -> SecretSeen | Stale | Failed:
+        try:
+            return await super().apply_secret(namespace, manifest, version, dry_run=dry_run)
+        except asyncio.CancelledError:
+            if not dry_run:  # that is part of a look
+                place = f"{namespace}/{manifest['metadata']['name']}"
+                self._replica.town.judge.cuts(self._replica, place)
+            raise
 
     async def _call(self, verb: str, resource: str, key: Key, work: Callable[[], T]) -> T | Failed:
         replica, what = self._replica, f"{verb} {resource} {key[0]}/{key[1]}"

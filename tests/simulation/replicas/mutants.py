@@ -161,7 +161,14 @@ class Endless(Electing):
         await asyncio.Event().wait()
 
 
-class Hasty(Working):
+class Abrupt(Working):
+    """Cancels what is under way when it is told to end."""
+
+    async def drain(self) -> None:
+        pass
+
+
+class Hasty(Abrupt):
     """Lets go of the lease, and ends what is going on after that."""
 
     async def run(self) -> None:
@@ -187,11 +194,11 @@ class Impatient(SimIssuer):
 
 
 MUTANTS: dict[str, tuple[Parts, str, int]] = {
-    "no version": (Parts(cluster=UnversionedTargets), "never worse", 0),
-    "no version where there is nothing": (Parts(cluster=UnversionedMaking), "never worse", 41),
-    "no stepping back from a conflict": (Parts(cluster=Forcing), "never worse", 0),
+    "no version": (Parts(cluster=UnversionedTargets), "never worse", 7),
+    "no version where there is nothing": (Parts(cluster=UnversionedMaking), "never worse", 75),
+    "no stepping back from a conflict": (Parts(cluster=Forcing), "never worse", 6),
     "no word of what is newer": (Parts(store=Ignorant), "never worse", 6),
-    "no patience where the state cannot be read": (Parts(store=Careless), "never worse", 2),
+    "no patience where the state cannot be read": (Parts(store=Careless), "never worse", 7),
     "no compare before a save": (Parts(store=Blunt), "never worse", 9),
     "no look before it is asked what is newer": (Parts(targets=EarlyTargets), "never worse", 2),
     "no memory": (Parts(fleet=Amnesiac), "calls", 0),
@@ -199,6 +206,7 @@ MUTANTS: dict[str, tuple[Parts, str, int]] = {
     "no end of the work with the term": (Parts(keeping=Heedless, fleet=Unled), "standby", 0),
     "no end of the term": (Parts(electing=Endless), "election", 1),
     "no last write before the release": (Parts(keeping=Hasty, fleet=Unled), "released", 1),
+    "no wait for what was sent before the end": (Parts(keeping=Abrupt), "drain", 3),
     "no doubt that a lost call was none": (Parts(issuer=Impatient), "calls", 2),
 }
 """What is missing, the promise that is broken by it, and a seed that is known to show it."""

@@ -199,6 +199,14 @@ class Judge:
         elif not (replica.electing.is_leading or replica.is_late):
             self.blame(f"standby: {replica.name} sends {what} after its term")
 
+    def cuts(self, replica: Replica, place: str) -> None:
+        """A replica waits no more for the answer to a write."""
+        self._town.met["cut_write"] += 1
+        if replica.must_drain:
+            self.blame(
+                f"drain: {replica.name} ends, and does not wait for what it writes to {place}"
+            )
+
     def calls(self, replica: Replica, login: LoginName) -> None:
         """A replica calls Lightsail."""
         self.trade.begins(replica, login)

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from tests.simulation.replicas.world import Town
 
 
+DRAIN = timedelta(seconds=4)
+"""For what is under way when it is asked to end, as in `daemon`."""
+
+
 class Working(Keeping):
     """Tells its replica when the work of a leader is done, and when no more."""
 
@@ -113,6 +117,8 @@ class Replica(Node):
         self.aws = Network(town.random)
         """Its way to Lightsail and to the registry."""
         self.born = town.now
+        self.told_to_stop: float | None = None
+        """When it was asked to end in good order, by its own loop's clock."""
         self.released_at: float | None = None
         self.ended_at = -1.0
         """When it noticed last that it leads no more, in true time."""
@@ -159,6 +165,24 @@ class Replica(Node):
             self.woke_at = self.town.now
         super().go_on()
 
+    def stop(self) -> None:
+        if self.told_to_stop is None:
+            self.told_to_stop = self.running()
+            super().stop()
+        else:  # a second signal ends it at once
+            self.kill()
+
+    def close(self) -> None:
+        self.told_to_stop = None
+        super().close()
+
+    @property
+    def must_drain(self) -> bool:
+        """Whether it is to wait for what it sends: it is ending, and has not waited for long."""
+        if self.told_to_stop is None or not self.electing.is_leading:
+            return False
+        return self.running() - self.told_to_stop < DRAIN.total_seconds() - 1e-3
+
     @property
     def is_late(self) -> bool:
         """Whether it has only just gone on, and need not have noticed how long it stood still."""
@@ -169,8 +193,17 @@ class Replica(Node):
     async def _live(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.keeping.run(), name="keeping")
-                tasks.create_task(self._roam(), name="namespaces")
+                keeping = tasks.create_task(self.keeping.run(), name="keeping")
+                roaming = tasks.create_task(self._roam(), name="namespaces")
+                try:
+                    await asyncio.wait([keeping, roaming])
+                finally:
+                    roaming.cancel()
+                    draining = self.loop.create_task(self.keeping.drain(), name="drain")
+                    await asyncio.wait([draining], timeout=DRAIN.total_seconds())
+                    for task in (draining, keeping):
+                        task.cancel()
+                    await asyncio.wait([draining, keeping, roaming])
         except asyncio.CancelledError:
             await self.keeping.release()
         except BaseExceptionGroup:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.replicas.campaign import Tally, lives, replay
 
-SEEDS = range(12)
+SEEDS = range(14)
 HOURS = 1.0
 
 pytestmark = pytest.mark.timeout(600)
