@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from datetime import timedelta
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -259,3 +261,22 @@ async def test_a_command_that_hangs_does_not_outlive_its_call(tmp_path: Path, ha
     assert outcome.reason is Reason.TIMEOUT
     process = Path("/proc", (tmp_path / "pid").read_text().strip(), "cmdline")
     await until(lambda: not process.exists() or not process.read_bytes())
+
+
+@pytest.mark.parametrize("end", ["wait", "exit"])
+async def test_what_leaves_the_session_of_a_command_holds_up_nobody(
+    tmp_path: Path, end: str
+) -> None:
+    """It lives on with the command's output open, whether the command has ended or not."""
+    bearer = plugin(tmp_path, f"cd {tmp_path}; setsid sleep 60 & echo $! >>pids; {end}")
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer), deadline_seconds=1) as cluster,
+    ):
+        async with asyncio.timeout(20):
+            outcomes = [await cluster.read_secret("ci", "login") for _ in range(2)]
+        for left in (tmp_path / "pids").read_text().split():
+            os.kill(int(left), SIGKILL)
+
+    assert all(isinstance(one, Failed) for one in outcomes)
+    assert runs(tmp_path) == 2

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from asyncio import IncompleteReadError, StreamReader
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from signal import SIGKILL
 from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from lightkeeper.adapters.kubernetes.access import Access, Plugin, TokenFile
+from lightkeeper.adapters.kubernetes.command import begun
 from lightkeeper.adapters.kubernetes.trouble import NoTokenError
 from lightkeeper.core.credential import Secret
 from lightkeeper.core.moment import utc
@@ -30,8 +26,6 @@ _ASKING: Final = "KUBERNETES_EXEC_INFO"
 """The variable in which a command finds what it is asked for."""
 _ODD: Final = "what the file holds is none"
 _MAX_TOKEN_BYTES: Final = 64 * 1024
-_MAX_PRINTED_BYTES: Final = 1024 * 1024
-"""By a command; certificates, which some print beside the token, are a few KiB."""
 
 
 class Bearer(Protocol):
@@ -177,45 +171,12 @@ class _FromPlugin:
 
     async def _run(self) -> bytes:
         """What it prints; it does not outlive the call that waits for it."""
-        process = await asyncio.create_subprocess_exec(
-            self._plugin.command,
-            *self._plugin.args,
-            env={**os.environ, **self._plugin.env, _ASKING: self._asked},
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=DEVNULL,  # it might tell secrets; who runs it by hand sees it
-            start_new_session=True,  # so that what it has begun itself ends with it
-        )
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        run = await begun(self._plugin, {_ASKING: self._asked})
         try:
-            printed = await _all_of(process.stdout)
-            status = await process.wait() if printed is not None else 0
+            await run.over.wait()
         finally:
-            await _end(process, process.stdout)
-        label = f"{self._plugin.label} ({Path(self._plugin.command).name})"
-        if printed is None:
-            message = f"{label} printed more than {_MAX_PRINTED_BYTES} bytes"
+            await run.stop()
+        if run.why:
+            message = f"{self._plugin.label} ({Path(self._plugin.command).name}) {run.why}"
             raise NoTokenError(message)
-        if status != 0:
-            message = f"{label} ended with status {status}"
-            raise NoTokenError(message)
-        return printed
-
-
-async def _all_of(printed: StreamReader) -> bytes | None:
-    """Until its end; None if that is too far away."""
-    try:
-        await printed.readexactly(_MAX_PRINTED_BYTES + 1)
-    except IncompleteReadError as exc:
-        return exc.partial
-    return None
-
-
-async def _end(process: Process, printed: StreamReader) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, SIGKILL)
-        # On Python 3.11 who waits for a process waits for the end of its pipe as well.
-        while await printed.read(_MAX_PRINTED_BYTES):
-            pass
-        await process.wait()
+        return bytes(run.printed)
