@@ -366,7 +366,7 @@ async def test_a_proxy_that_makes_no_tunnel_is_a_matter_of_the_proxy(code: int) 
 
     async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
         proxy = f"http://fake:word@127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        outcome = await ask(access("https://127.0.0.1:1", proxy=proxy))
+        outcome = await ask(access("https://127.0.0.1:1", proxy=Secret(proxy)))
 
     detail = f"the proxy answered {code} where it was asked for a tunnel"
     assert outcome == Failed(reason=Reason.PROXY, detail=detail)
@@ -376,7 +376,7 @@ async def test_a_proxy_that_cannot_be_reached_is_a_matter_of_the_proxy() -> None
     async with serving(FINE) as api:
         proxy = api.url
     refused, nowhere = [
-        await ask(access("https://127.0.0.1:1", proxy=one))
+        await ask(access("https://127.0.0.1:1", proxy=Secret(one)))
         for one in (proxy, "http://name.invalid:3128")
     ]
 
