@@ -66,6 +66,21 @@ async def test_who_leads_no_more_once_an_attempt_is_saved_calls_nobody(
     assert await due(scene, leading, acts=1) == 1
 
 
+async def test_who_finds_a_newer_login_saved_waits_to_hear_that_another_leads(
+    scene: Scene, leading: Leading
+) -> None:
+    """Our term has not run out by our clock, and somebody took the Lease all the same."""
+    newer = Failed(reason=Reason.SUPERSEDED, detail="a newer login is kept there")
+    async with scene.keeping():
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.edge.store.failure = newer
+        scene.edge.pass_on(LIFETIME / 2)
+        await scene.edge.notebook.until(facts.StateNotSaved)
+        await turns(50)
+
+    assert len(scene.issuer.calls) == 1
+
+
 async def test_who_leads_calls(scene: Scene, leading: Leading) -> None:
     assert await due(scene, leading, acts=2) == 2
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial, reduce
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +27,7 @@ from lightkeeper.core.state import LoginState
 from lightkeeper.core.step import Deliver, Look, Renew, Save, Step, Verify
 from lightkeeper.history import Broke, History
 from lightkeeper.look import delivery_of, drifted, looked, proof_of, seen_at, spared
+from lightkeeper.pace import pause
 from lightkeeper.ports import (
     Failed,
     Foreign,
@@ -37,6 +38,9 @@ from lightkeeper.ports import (
     Put,
     World,
 )
+
+_ASIDE: Final = timedelta(seconds=30)
+"""Another has gone on without us: if it leads in our place, we hear of that by then."""
 
 
 class Work(Struct, frozen=True):
@@ -112,7 +116,9 @@ class Steps:
                 assert_never(step)
 
     async def _renew(self, started: Moment) -> Sequence[LoginFact]:
-        await self._save()
+        unsaved = await self._save()
+        if unsaved is not None and unsaved.reason is Reason.SUPERSEDED:
+            await pause(_ASIDE)
         await self._lead()
         outcome = await self._source.renew(self._state.held, verify=self._state.policy.verify)
         now = self._now()
@@ -210,8 +216,9 @@ class Steps:
         await self._save()
         return ()
 
-    async def _save(self, *ended: LoginFact) -> None:
+    async def _save(self, *ended: LoginFact) -> Failed | None:
         """Have the state kept, as it is after these; where that fails, nothing else is lost."""
+        failed = None
         with self._history.bounded("save", self._saving_broke):
             async with self._storing:
                 now, state = self._now(), reduce(fold, ended, self._state)
@@ -226,6 +233,7 @@ class Steps:
                 )
             else:
                 self._history.happened(self._not_saved(failed, now, state.edition))
+        return failed
 
     async def _lead(self) -> None:
         """Go on if it is for us to act: who stood still may lead no more, and not know it yet.
