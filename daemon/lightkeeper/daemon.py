@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -172,12 +172,14 @@ class Daemon:
         for task in beside:
             task.cancel()
         end = self._edge.clock.monotonic() + _DRAIN
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN.total_seconds()):
-                await asyncio.gather(self._keeping.drain(), self._edge.clusters.drain())
-        for task in writing:
+        drains = [
+            asyncio.create_task(self._keeping.drain(), name="drain logins"),
+            asyncio.create_task(self._edge.clusters.drain(), name="drain clusters"),
+        ]
+        await asyncio.wait(drains, timeout=_DRAIN.total_seconds())
+        for task in (*drains, *writing):
             task.cancel()
-        await asyncio.wait([*writing, *beside])
+        await asyncio.wait([*drains, *writing, *beside])
         await self._edge.workers.drain(end - self._edge.clock.monotonic())
         await self._keeping.release()
 
