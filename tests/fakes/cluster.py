@@ -129,6 +129,8 @@ class FakeApiServer:
     leases: dict[Key, LeaseSeen] = field(default_factory=dict)
     accounts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     """The ServiceAccounts, each with the Secrets that its pods pull with."""
+    admits: Callable[[dict[Path, Value]], dict[Path, Value]] = dict
+    """What an admission webhook makes of the fields of an apply."""
     writes: int = 0
     """What is written to etcd: each time an object changed. Versions count this."""
     uids: int = 0
@@ -236,7 +238,7 @@ class FakeApiServer:
         fields = fields_of(manifest)
         if isinstance(fields, Failed):
             return fields
-        new = applied(old or NOTHING, fields, manager)
+        new = applied(old or NOTHING, self.admits(fields), manager)
         # A version that is named holds nobody off from a Secret that is not there.
         if old is not None and version not in {None, old.version}:
             return Stale()

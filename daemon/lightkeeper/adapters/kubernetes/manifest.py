@@ -113,6 +113,26 @@ def renewed(namespace: str, delivery: Delivery, options: SecretOptions) -> Chang
     return _change(namespace, data, marks, options)
 
 
+def is_rewritten(
+    applied: SecretSeen, wanted: Change, delivery: Delivery, options: SecretOptions
+) -> bool:
+    """Whether what came of an apply is not what it asked for, as clients and our own looks take it.
+
+    An API server answers with what it was sent, but for what admission makes of it.
+    """
+    metadata = wanted.manifest["metadata"]
+    if (
+        applied.data.get(KEY) == wanted.document
+        and metadata["labels"].items() <= applied.labels.items()
+        and metadata["annotations"].items() <= applied.annotations.items()
+    ):
+        return False
+    is_spared = delivery.if_foreign is IfForeign.SPARE
+    spared = delivery.ours | delivery.kin if is_spared else None
+    there = look(applied, delivery.credential, spared, delivery.login, options)
+    return not (isinstance(there, Found) and there.settled)
+
+
 def is_of(seen: SecretSeen, login: LoginName, domain: str = DOMAIN) -> bool:
     """Whether the Secret is marked as the login's, and nobody else has written into it since."""
     return seen.annotations.get(f"{domain}/login") == login and KEY not in seen.managers

@@ -12,10 +12,10 @@ from weakref import WeakValueDictionary
 
 from lightkeeper.adapters.kubernetes.contention import TRIES, contended
 from lightkeeper.adapters.kubernetes.manifest import (
-    KEY,
     Change,
     SecretOptions,
     change,
+    is_rewritten,
     look,
     renewed,
     withdrawn,
@@ -173,9 +173,14 @@ class KubernetesSecret:
         applied = await self._writers.cluster.apply_secret(
             place.namespace, wanted.manifest, before, dry_run=True
         )
-        if isinstance(applied, SecretSeen | Failed):
-            return applied if isinstance(applied, Failed) else None
-        return _changed_meanwhile()
+        match applied:
+            case SecretSeen():
+                is_wrong = is_rewritten(applied, wanted, delivery, self._options)
+                return _rewritten() if is_wrong else None
+            case Stale():
+                return _changed_meanwhile()
+            case Failed():
+                return applied
 
     async def _wanted(
         self, place: Place, delivery: Delivery
@@ -203,10 +208,12 @@ class KubernetesSecret:
         self._versions.pop(place.name, None)
         applied = await self._writers.cluster.apply_secret(place.namespace, wanted.manifest, before)
         match applied:
-            case SecretSeen() if applied.data.get(KEY) == wanted.document:
+            case SecretSeen() if is_rewritten(applied, wanted, delivery, self._options):
+                return _rewritten()
+            case SecretSeen():
                 self._know(place, applied)
                 return Put(changed=applied.version != before, notices=frozenset())
-            case SecretSeen() | Stale():
+            case Stale():
                 return None
             case Failed():
                 return applied
@@ -254,6 +261,11 @@ async def withdraw(
         if isinstance(applied, SecretSeen):
             return True
     return contended()
+
+
+def _rewritten() -> Failed:
+    detail = "an admission webhook or policy of the cluster changes what is written"
+    return Failed(reason=Reason.INVALID_INPUT, detail=detail)
 
 
 def _changed_meanwhile() -> Failed:
