@@ -16,9 +16,9 @@ from lightkeeper.config.values import ObjectName
 from lightkeeper.core.credential import Credential, RegistryHost, Secret
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.core.namespaces import Choice
-from lightkeeper.core.reasons import DELIVERY, Failing, Reason
+from lightkeeper.core.reasons import Failing, Reason
 from lightkeeper.core.state import LoginState
-from lightkeeper.core.upkeep import LEASE, STORE
+from lightkeeper.core.upkeep import LEASE, NAMESPACES, STORE
 from lightkeeper.edge import Edge
 from lightkeeper.look import delivery_of
 from lightkeeper.ports import Failed, IfForeign, Output
@@ -65,7 +65,7 @@ class Needed(Struct, frozen=True, kw_only=True):
     does: str
     """What can be done with it, if nothing failed."""
     failed: Failed | None
-    advice: Mapping[Reason, Failing] = DELIVERY
+    advice: Mapping[Reason, Failing]
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -161,7 +161,12 @@ async def _others(config: Config, edge: Edge) -> AsyncIterator[Needed]:
             if cluster not in listed:
                 listed.append(cluster)
                 failed = await _denied(cluster, ["list", "watch"], "namespaces")
-                yield Needed(what="namespaces", does="can be listed and watched", failed=failed)
+                yield Needed(
+                    what="namespaces",
+                    does="can be listed and watched",
+                    failed=failed,
+                    advice=NAMESPACES,
+                )
     if config.state is not None and (where := config.state.secret) is not None:
         state = edge.clusters.state(where.namespace, where.name)
         yield Needed(

@@ -9,7 +9,7 @@ from lightkeeper.cli.standing import MANY, Tone
 from lightkeeper.cli.words import print_lines
 from lightkeeper.core.facts import LoginName, OutputName
 from lightkeeper.core.reasons import DELIVERY, Reason
-from lightkeeper.core.upkeep import STORE
+from lightkeeper.core.upkeep import LEASE, STORE
 from lightkeeper.ports import Failed
 from lightkeeper.proving import Needed, Proof, Pulling, Tried
 from lightkeeper.viewing import LOOKS
@@ -49,7 +49,7 @@ def shown(*secrets: Tried, others: tuple[Needed, ...] = ()) -> list[tuple[Tone, 
 
 
 def test_what_is_well_is_a_line() -> None:
-    lease = Needed(what="the Lease lk/it", does="could be held", failed=None)
+    lease = Needed(what="the Lease lk/it", does="could be held", failed=None, advice=LEASE)
 
     assert shown(a_try(), others=(lease,)) == [
         (Tone.GOOD, f"prod: 3 Secrets of {OUTPUT} could be written"),

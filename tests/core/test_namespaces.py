@@ -13,6 +13,7 @@ from lightkeeper.core.namespaces import Choice, Roster, Unlisted, none_chosen
 from lightkeeper.core.reasons import Reason
 from lightkeeper.core.report import report, unready
 from lightkeeper.core.status import as_document
+from lightkeeper.core.upkeep import NAMESPACES
 from tests.core.making import HERE, HOUR, LOGIN, NOWHERE, at, delivered_to
 
 EVERY = ("build", "ci", "kube-system", "team-a", "team-b")
@@ -58,6 +59,13 @@ def test_namespaces_that_are_not_known_are_told_where_every_place_counts() -> No
     assert one.sentence.startswith(
         "which namespaces there are is not known: User cannot list (access_denied). The API server"
     )
+
+
+@pytest.mark.parametrize("reason", NAMESPACES)
+def test_why_they_are_not_known_is_told_in_words_of_namespaces(reason: Reason) -> None:
+    why = Unlisted(reason=reason, detail="so it is")
+
+    assert why.sentence.endswith(f"so it is ({reason}). {NAMESPACES[reason].advice}")
 
 
 def test_an_output_that_chooses_none_is_told_where_every_place_counts() -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from lightkeeper.core.reasons import DELIVERY, OF_VERIFICATION, RENEWAL, Caps, Failing, Reason
-from lightkeeper.core.upkeep import STORE
+from lightkeeper.core.upkeep import LEASE, NAMESPACES, STORE
 
 OF_ATTEMPTS = (
     "throttled service_error network timeout tls proxy access_denied unauthenticated"
@@ -29,7 +29,9 @@ OF_EVERY_NETWORK = (
 )
 
 TABLES = pytest.mark.parametrize(
-    "table", [RENEWAL, DELIVERY, STORE], ids=["renewal", "delivery", "store"]
+    "table",
+    [RENEWAL, DELIVERY, STORE, LEASE, NAMESPACES],
+    ids=["renewal", "delivery", "store", "lease", "namespaces"],
 )
 
 
@@ -59,6 +61,13 @@ def test_a_state_is_not_told_to_be_a_docker_config() -> None:
 
     assert "Docker" not in said
     assert "in_place" not in said
+
+
+def test_namespaces_that_cannot_be_listed_are_told_in_no_words_of_places() -> None:
+    """Nor by a reason that a list cannot fail by."""
+    for failing in NAMESPACES.values():
+        assert not re.search("Secret|Docker|file system|mount|place", failing.advice)
+    assert {*NAMESPACES} - {Reason.TOO_LARGE} == set(OF_EVERY_NETWORK.split())
 
 
 def test_what_a_cluster_refuses_is_not_told_in_the_words_of_aws_or_of_files() -> None:

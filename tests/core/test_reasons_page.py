@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lightkeeper.core.reasons import DELIVERY, RENEWAL
-from lightkeeper.core.upkeep import LEASE, STORE
+from lightkeeper.core.upkeep import LEASE, NAMESPACES, STORE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 
@@ -46,6 +46,12 @@ def test_each_reason_of_saving_has_its_advice() -> None:
 def test_each_reason_of_the_lease_has_its_advice() -> None:
     assert section("Of the Lease") == [
         [f"`{reason}`", failing.advice] for reason, failing in LEASE.items()
+    ]
+
+
+def test_each_reason_of_listing_namespaces_has_its_advice() -> None:
+    assert section("Of listing namespaces") == [
+        [f"`{reason}`", failing.advice] for reason, failing in NAMESPACES.items()
     ]
 
 

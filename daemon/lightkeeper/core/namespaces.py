@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lightkeeper.core.reasons import DELIVERY, Reason
+from lightkeeper.core.reasons import Reason
+from lightkeeper.core.upkeep import NAMESPACES
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ class Unlisted(Struct, frozen=True, kw_only=True):
     @property
     def advice(self) -> str:
         """What people should do about it."""
-        return DELIVERY[self.reason].advice if self.reason in DELIVERY else ""
+        return NAMESPACES[self.reason].advice if self.reason in NAMESPACES else ""
 
     @property
     def sentence(self) -> str:

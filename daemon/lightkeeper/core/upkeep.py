@@ -1,4 +1,7 @@
-"""Why what a daemon itself stands on fails, by the same reasons: its saved state, its Lease."""
+"""Why what a daemon itself stands on fails, by the same reasons.
+
+That is its saved state, its Lease, and the list of namespaces that it chooses from.
+"""
 
 from __future__ import annotations
 
@@ -90,3 +93,25 @@ LEASE: Final[Mapping[Reason, Failing]] = MappingProxyType(
     }
 )
 """Why the Lease of leader election is not read or written."""
+
+NAMESPACES: Final[Mapping[Reason, Failing]] = MappingProxyType(
+    {
+        **{
+            reason: DELIVERY[reason]
+            for reason in (
+                *(Reason.ACCESS_DENIED, Reason.UNAUTHENTICATED, Reason.NETWORK, Reason.TLS),
+                *(Reason.PROXY, Reason.THROTTLED, Reason.SERVICE_ERROR, Reason.INTERNAL_ERROR),
+            )
+        },
+        Reason.TIMEOUT: LEASE[Reason.TIMEOUT],
+        Reason.INVALID_INPUT: Failing(
+            advice="The API server does not take the question for namespaces as it is put; check"
+            " namespace_selector, and what the detail names."
+        ),
+        Reason.TOO_LARGE: Failing(
+            advice="What was answered is larger than any namespace; look what answers at the API"
+            " server's address."
+        ),
+    }
+)
+"""Why it is not known which namespaces there are."""
