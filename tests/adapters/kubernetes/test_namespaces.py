@@ -207,6 +207,55 @@ async def test_an_event_that_is_too_large_is_not_read_to_its_end() -> None:
     assert told[3] == seen("c")
 
 
+def paged(asked: Asked, *, most: int) -> Reply | Lines:
+    """Twenty namespaces, of which no more than `most` fit into an answer."""
+    if "watch=true" in asked.target:
+        return Lines()
+    began, limit = int(asked_for(asked, "continue") or 0), int(asked_for(asked, "limit"))
+    names = [f"n{number}" for number in range(20)][began : began + limit]
+    if len(names) > most:
+        return listed("x" * (MAX_BODY_BYTES + 1))
+    end = began + len(names)
+    return listed(*names, more=str(end) if end < 20 else "")
+
+
+async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones() -> None:
+    """Annotations of 8.4 KiB each are enough."""
+    clock = HandClock()
+
+    def say(asked: Asked) -> Reply | Lines:
+        clock.at += timedelta(minutes=20)
+        return paged(asked, most=8)
+
+    async with serving(say) as api, client_of(api.url, clock=clock) as cluster:
+        told = await first(2, cluster.watch_namespaces(""))
+
+    assert told == [seen(*(f"n{number}" for number in range(20)))] * 2
+    limits = [asked_for(one, "limit") for one in api.asked if "watch" not in one.target]
+    assert limits[:6] == ["500", "250", "125", "62", "31", "15"]
+    assert limits[6:12] == ["7"] * 6, "the next list begins so"
+
+
+async def test_what_is_too_large_for_a_page_of_one_is_told_and_not_remembered() -> None:
+    """As where something else answers for a while."""
+    is_odd = True
+
+    def say(asked: Asked) -> Reply | Lines:
+        return paged(asked, most=0 if is_odd else 20)
+
+    async with serving(say) as api, client_of(api.url) as cluster:
+        watch = cluster.watch_namespaces("")
+        failed = await anext(watch)
+        is_odd = False
+        told = await anext(watch)
+
+    assert isinstance(failed, Failed)
+    assert failed.reason is Reason.TOO_LARGE
+    assert told == seen(*(f"n{number}" for number in range(20)))
+    limits = [asked_for(one, "limit") for one in api.asked if "watch" not in one.target]
+    assert limits == ["500", "250", "125", "62", "31", "15", "7", "3", "1", "500"]
+
+
 class _Lowest(Random):
     def randint(self, a: int, b: int) -> int:
         return a

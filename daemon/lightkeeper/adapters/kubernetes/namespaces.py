@@ -20,12 +20,17 @@ from lightkube.resources.core_v1 import Namespace
 
 from lightkeeper.adapters.kubernetes.failures import EXPECTED, failed
 from lightkeeper.adapters.kubernetes.objects import namespace_seen
-from lightkeeper.adapters.kubernetes.trouble import AnsweredError, WatchEndedError
+from lightkeeper.adapters.kubernetes.trouble import (
+    AnsweredError,
+    AnswerTooLargeError,
+    WatchEndedError,
+)
 from lightkeeper.cluster import Listed, NamespaceGone, NamespaceSeen
 from lightkeeper.pace import pause
 from lightkeeper.ports import Clock, Failed
 
 PAGE: Final = 500
+"""A page of many annotations may be larger than any answer that is read; then it is halved."""
 _TIMEOUT_SECONDS: Final = (240, 300)
 _LONGEST_SECONDS: Final = 8.0
 """A namespace that is made while nobody answers has its Secret within 10 s of the first answer."""
@@ -46,6 +51,7 @@ class Namespaces:
         self._client = client
         self._clock = clock
         self._random = random
+        self._page = PAGE
 
     async def watch(self, selector: str) -> AsyncIterator[Listed | _Change | Failed]:
         """For ever; after a failure, which is told, it begins with a list after a pause.
@@ -81,9 +87,18 @@ class Namespaces:
             await pause(timedelta(seconds=waiting.next_seconds()))
 
     async def _list(self, selector: str) -> tuple[Listed, str]:
-        pages = self._client.list(Namespace, labels=_labels(selector), chunk_size=PAGE)
-        found = tuple([namespace_seen(one) async for one in pages])
-        return Listed(found), pages.resourceVersion
+        page = self._page
+        while True:
+            pages = self._client.list(Namespace, labels=_labels(selector), chunk_size=page)
+            try:
+                found = tuple([namespace_seen(one) async for one in pages])
+            except AnswerTooLargeError:
+                if page == 1:
+                    raise
+                page //= 2
+            else:
+                self._page = page
+                return Listed(found), pages.resourceVersion
 
     async def _changes(
         self, selector: str, version: str
