@@ -107,6 +107,15 @@ def test_an_image_may_be_named_by_digest() -> None:
             "config.logins[0].outputs[0].prune=true",
             "prunes the Secret lightsail-push: set push.prune",
         ),
+        (
+            (
+                "config.logins[0].outputs[0].namespaces={elsewhere},"
+                "config.logins[0].outputs[0].cluster.qps=5"
+            ),
+            "writes to the namespace elsewhere: add it to push.namespaces",
+        ),
+        ("config.leader_election.lease=a/b", "has a leader_election: set replicas to 2"),
+        ("config.leader_election.duration=1m", "has a leader_election: set replicas to 2"),
         ("config.state.secret=a/b", "state"),
         ("replica=2", "replica"),
         ("replicas=3", "replicas"),
@@ -120,6 +129,29 @@ def test_what_the_daemon_would_have_no_right_to_is_refused(setting: str, why: st
 
     assert done.returncode != 0
     assert why in done.stderr
+
+
+@pytest.mark.parametrize("which", ["kubeconfig=/k/config", "context=other"])
+def test_what_is_written_into_another_cluster_takes_no_right_here(which: str) -> None:
+    output = "config.logins[0].outputs[0]"
+    told = ["type=kubernetes_secret", "namespaces={elsewhere,team-*}", "secret=other", "prune=true"]
+
+    text = chart(*(f"{output}.{one}" for one in told), f"{output}.cluster.{which}")
+
+    (config,) = [one for one in manifests(text) if one["kind"] == "ConfigMap"]
+    assert "elsewhere" in config["data"]["config.yaml"]
+    assert not any(
+        one["kind"] == "Role" and one["metadata"]["namespace"] == "elsewhere"
+        for one in manifests(text)
+    )
+
+
+def test_a_pair_may_say_how_it_elects() -> None:
+    """The Lease is named by a variable, which goes before the file."""
+    text = chart("replicas=2", "config.leader_election.duration=1m")
+
+    assert "name: LIGHTKEEPER_LEASE" in text
+    assert "duration: 1m" in text
 
 
 @pytest.mark.parametrize("more", ["push.prune=true", "config.logins[0].outputs[0].merge=true"])

@@ -1,8 +1,13 @@
 {{/* Fails where the configuration wants more than `push` lets the daemon do. */}}
 {{- define "lightkeeper.checks" -}}
+{{- if and (hasKey .Values.config "leader_election") (lt (int .Values.replicas) 2) }}
+{{- fail "config has a leader_election: set replicas to 2, which makes its Lease and lets the daemon hold it" }}
+{{- end }}
 {{- range .Values.config.logins }}
 {{- range .outputs }}
-{{- if eq .type "kubernetes_secret" }}
+{{- $cluster := .cluster | default dict }}
+{{- /* What is written into another cluster takes a right there. */}}
+{{- if and (eq .type "kubernetes_secret") (not (or $cluster.kubeconfig $cluster.context)) }}
 {{- $secret := .secret | default "lightsail-push" }}
 {{- if not (has $secret $.Values.push.secrets) }}
 {{- fail (printf "config writes the Secret %s: add it to push.secrets" $secret) }}
