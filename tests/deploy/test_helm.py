@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.deploy.tools import helm
 
 pytestmark = pytest.mark.timeout(300)  # helm may have to be fetched
 
+ROOT = Path(__file__).parents[2]
 OWN_LABELS = frozenset({"app.kubernetes.io/managed-by", "helm.sh/chart"})
 
 
@@ -56,6 +58,22 @@ def objects(text: str) -> dict[str, Any]:
 
 def test_the_chart_is_the_base() -> None:
     assert objects(chart()) == objects(rendered("base"))
+
+
+def test_what_the_chart_does_not_make_is_the_namespace_and_the_page_says_so() -> None:
+    made = {key_of(one) for one in manifests(chart())}
+    others = [
+        one
+        for one in manifests(rendered("base"))
+        if key_of(one) not in made and one["kind"] != "ConfigMap"  # whose name has a digest
+    ]
+    (namespace,) = others
+    labels = namespace["metadata"]["labels"].items()
+
+    page = (ROOT / "docs" / "how-to" / "kubernetes.md").read_text()
+    assert namespace["kind"] == "Namespace"
+    told = {f"{key}={value}" for key, value in labels if key.startswith("pod-security")}
+    assert told == set(re.findall(r"pod-security\.kubernetes\.io/\w+=\w+", page))
 
 
 @pytest.mark.parametrize(
