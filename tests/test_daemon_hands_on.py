@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,31 @@ def unreachable(folder: Path, kubeconfig: Path) -> Loaded:
         "logins:\n  - name: prod\n    region: eu-central-1\n"
         f"    outputs: [{{type: kubernetes_secret, namespaces: [ci], {where}}}]\n"
     )
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_reload_tells_of_an_api_server_whose_certificate_is_not_looked_at(
+    tmp_path: Path, *, is_open: bool
+) -> None:
+    """Also where no login is kept, as at a standby: what it takes over is told of once."""
+    insecure, kubeconfig = deepcopy(KUBECONFIG), tmp_path / "insecure"
+    insecure["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True  # type: ignore[index]
+    kubeconfig.write_text(json.dumps(insecure))
+    begun = configured(tmp_path) if is_open else unreachable(tmp_path, tmp_path / "kubeconfig")
+
+    async with running(begun) as here:
+        await here.said.until("daemon_ready" if is_open else "cluster_not_reached")
+        before = here.said.of("config_warning")
+        await here.reload(lambda: unreachable(tmp_path, kubeconfig), "config_reloaded")
+        told = here.said.of("config_warning")
+        await here.reload(lambda: configured(tmp_path), "config_reloaded", 2)
+        after = here.said.of("config_warning")
+
+    assert before == []
+    (warning,) = told
+    said = "the certificate of https://127.0.0.1:9 is not looked at"
+    assert str(warning["problem"]).startswith(said)
+    assert after == told, "it is not reached any more"
 
 
 async def test_a_signal_for_renewals_where_no_login_is_kept_is_answered_in_the_log(

@@ -351,8 +351,7 @@ class Daemon:
             async with self._listener.moving(_address(loaded.config)):
                 left = self._fleet.apply(logins) if self._keeping.is_open else {}
         except ListenError as exc:
-            listen = loaded.config.web.listen
-            message = f"{listen} cannot be listened on: {exc}"
+            message = f"{loaded.config.web.listen} cannot be listened on: {exc}"
             raise ConfigErrors([_problem("web.listen", message)]) from exc
         before, self.config = self.config, loaded.config
         self._is_tidy = False
@@ -362,9 +361,9 @@ class Daemon:
             self._edge.follow(before, self.config)
             if self._keeping.is_open:
                 self._edge.clusters.serve(self.config, served, once_served)
-            else:
-                self._edge.clusters.rest()
             self._follow(loaded)
+            if not self._keeping.is_open:  # what it would reach has been told of by now
+                self._edge.clusters.rest()
 
     def _follow(self, loaded: Loaded) -> None:
         """What else a reload brings with it, and what is told of it."""
@@ -373,7 +372,8 @@ class Daemon:
         self._roam_again.set()
         self._ear.stir()
         fixed = [key for key in _FIXED if getattr(self.config, key) != getattr(self._begun, key)]
-        self._journal.config_reloaded(loaded.warnings, needs_restart=fixed)
+        warnings = [*loaded.warnings, *self._edge.clusters.insecure()]
+        self._journal.config_reloaded(warnings, needs_restart=fixed)
 
     def _rejected(self, problems: Sequence[Problem]) -> None:
         self._metrics.reloaded(None)
