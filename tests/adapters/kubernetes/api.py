@@ -192,6 +192,7 @@ async def client_of(
     clock: Clock | None = None,
     deadline_seconds: float = 5.0,
     watch_margin_seconds: float = 30.0,
+    command_seconds: float = 20.0,
     per_second: float | None = None,
     random: Random | None = None,
 ) -> AsyncIterator[KubernetesCluster]:
@@ -203,6 +204,7 @@ async def client_of(
         per_second=per_second,
         deadline_seconds=deadline_seconds,
         watch_margin_seconds=watch_margin_seconds,
+        command_seconds=command_seconds,
     )
     try:
         yield cluster

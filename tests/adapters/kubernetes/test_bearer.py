@@ -19,6 +19,7 @@ from lightkeeper.core.credential import Secret
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
 from tests.adapters.kubernetes.api import (
+    MANIFEST,
     SECRET,
     TOKEN,
     Asked,
@@ -147,6 +148,33 @@ def printing(token: str, expires: str = "") -> str:
     return f"echo '{json.dumps(ASKED | {'status': told})}'"
 
 
+def when_told(folder: Path) -> str:
+    """To wait in a command for `tell`."""
+    os.mkfifo(folder / "told")
+    return f"read word <{folder}/told"
+
+
+async def tell(folder: Path) -> None:
+    """Let a command go on, once it waits."""
+
+    def is_told() -> bool:
+        try:
+            end = os.open(folder / "told", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        os.write(end, b"go\n")
+        os.close(end)
+        return True
+
+    await until(is_told)
+
+
+def is_gone(folder: Path) -> bool:
+    """Whether the process has ended that left its number."""
+    process = Path("/proc", (folder / "pid").read_text().strip(), "cmdline")
+    return not process.exists() or not process.read_bytes()
+
+
 def runs(folder: Path) -> int:
     return len((folder / "runs").read_text().splitlines())
 
@@ -174,8 +202,7 @@ async def test_a_command_is_run_again_ahead_of_expiry(tmp_path: Path) -> None:
         for minutes in (0, 59, 0.6):
             clock.at += timedelta(minutes=minutes)
             await cluster.read_secret("ci", "login")
-
-    assert runs(tmp_path) == 2
+        await until(lambda: runs(tmp_path) == 2)
 
 
 async def test_a_command_is_run_again_when_its_token_is_refused(tmp_path: Path) -> None:
@@ -220,6 +247,8 @@ async def test_a_command_is_told_which_answer_is_wanted(tmp_path: Path) -> None:
             f"printed no ExecCredential of {V1}, as it was asked to",
         ),
         (printing(TOKEN, "tomorrow"), "printed no ExecCredential"),
+        (printing(TOKEN, "0001-01-01T00:00:00+23:00"), "printed no ExecCredential"),
+        ("""printf '{"x":'; printf %0100000d 0 | tr 0 [""", "printed no ExecCredential"),
         (f"echo {TOKEN}; exec yes {TOKEN}", "printed more than 1048576 bytes"),
         (f"yes {TOKEN}; true", "printed more than 1048576 bytes"),
         (printing("\u00e9"), "gave no token; certificates from a command are not supported"),
@@ -248,19 +277,22 @@ async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hang", ["echo $$ >pid; exec sleep 60", "sleep 60 & echo $! >pid; wait"])
-async def test_a_command_that_hangs_does_not_outlive_its_call(tmp_path: Path, hang: str) -> None:
-    """Nor does what it has begun itself."""
+async def test_a_command_that_hangs_does_not_outlive_its_deadline(
+    tmp_path: Path, hang: str
+) -> None:
+    """Nor does what it has begun itself; and the API server is not said to have been asked."""
     bearer = plugin(tmp_path, f"cd {tmp_path}; {hang}")
     async with (
         serving(FINE) as api,
-        client_of(access(api.url, bearer=bearer), deadline_seconds=2) as cluster,
+        client_of(access(api.url, bearer=bearer), command_seconds=2) as cluster,
     ):
-        outcome = await cluster.read_secret("ci", "login")
+        outcome = await cluster.apply_secret("ci", MANIFEST, "")
 
-    assert isinstance(outcome, Failed)
-    assert outcome.reason is Reason.TIMEOUT
-    process = Path("/proc", (tmp_path / "pid").read_text().strip(), "cmdline")
-    await until(lambda: not process.exists() or not process.read_bytes())
+    said = "did not end within 2 s; run it by hand to see what it waits for"
+    detail = f"users[x].user.exec (get-token) {said}"
+    assert outcome == Failed(reason=Reason.UNAUTHENTICATED, detail=detail)
+    assert api.asked == []
+    await until(lambda: is_gone(tmp_path))
 
 
 @pytest.mark.parametrize("end", ["wait", "exit"])
@@ -271,7 +303,7 @@ async def test_what_leaves_the_session_of_a_command_holds_up_nobody(
     bearer = plugin(tmp_path, f"cd {tmp_path}; setsid sleep 60 & echo $! >>pids; {end}")
     async with (
         serving(FINE) as api,
-        client_of(access(api.url, bearer=bearer), deadline_seconds=1) as cluster,
+        client_of(access(api.url, bearer=bearer), command_seconds=1) as cluster,
     ):
         async with asyncio.timeout(20):
             outcomes = [await cluster.read_secret("ci", "login") for _ in range(2)]
@@ -280,3 +312,115 @@ async def test_what_leaves_the_session_of_a_command_holds_up_nobody(
 
     assert all(isinstance(one, Failed) for one in outcomes)
     assert runs(tmp_path) == 2
+
+
+async def test_a_command_may_take_longer_than_a_call(tmp_path: Path) -> None:
+    bearer = plugin(tmp_path, f"sleep 1.5\n{printing(TOKEN)}")
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer), deadline_seconds=1) as cluster,
+    ):
+        assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
+
+
+async def test_who_waits_no_longer_does_not_end_a_command(tmp_path: Path) -> None:
+    """A Lease has less time than many a command needs."""
+    bearer = plugin(tmp_path, f"{when_told(tmp_path)}\n{printing(TOKEN)}")
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer)) as cluster,
+        asyncio.TaskGroup() as tasks,
+    ):
+        hasty = tasks.create_task(cluster.read_lease("ci", "lightkeeper"), name="hasty")
+        await until((tmp_path / "runs").exists)
+        hasty.cancel()
+        await asyncio.wait([hasty])
+        await tell(tmp_path)
+        outcome = await cluster.read_secret("ci", "login")
+
+    assert isinstance(outcome, SecretSeen)
+    assert runs(tmp_path) == 1
+
+
+async def test_a_command_that_fails_is_run_once_for_the_calls_that_wait_for_it(
+    tmp_path: Path,
+) -> None:
+    bearer = plugin(tmp_path, f"{when_told(tmp_path)}\nexit 3")
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer)) as cluster,
+        asyncio.TaskGroup() as tasks,
+    ):
+        each = [
+            tasks.create_task(cluster.read_secret("ci", "login"), name="call") for _ in range(20)
+        ]
+        await until((tmp_path / "runs").exists)
+        await tell(tmp_path)
+        outcomes = await asyncio.gather(*each)
+
+    detail = "users[x].user.exec (get-token) ended with status 3"
+    assert outcomes == [Failed(reason=Reason.UNAUTHENTICATED, detail=detail)] * 20
+    assert runs(tmp_path) == 1
+
+
+async def test_a_token_that_is_good_for_a_while_is_used_while_its_command_runs(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    often = f"[ $(wc -l <{tmp_path}/runs) = 1 ] || {when_told(tmp_path)}"
+    bearer = plugin(tmp_path, f"{often}\n{printing(TOKEN, '2026-01-01T02:00:00Z')}")
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer), clock=clock) as cluster,
+    ):
+        for seconds in (0, 3580, 5, 10):
+            clock.at += timedelta(seconds=seconds)
+            assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
+        await until(lambda: runs(tmp_path) == 2)
+
+    assert tokens_of(api.asked) == [TOKEN] * 4
+
+
+async def test_a_command_that_fails_ahead_of_expiry_is_run_again_after_a_while(
+    tmp_path: Path,
+) -> None:
+    """And not with each call."""
+    clock = HandClock()
+    script = (
+        f"[ $(wc -l <{tmp_path}/runs) = 1 ] || exit 1\n{printing(TOKEN, '2026-01-01T02:00:00Z')}"
+    )
+    bearer = plugin(tmp_path, script)
+    async with (
+        serving(FINE) as api,
+        client_of(access(api.url, bearer=bearer), clock=clock) as cluster,
+    ):
+        await cluster.read_secret("ci", "login")
+        clock.at += timedelta(minutes=59, seconds=35)
+        await cluster.read_secret("ci", "login")
+        await until(lambda: runs(tmp_path) == 2)
+        for _ in range(20):
+            assert isinstance(await cluster.read_secret("ci", "login"), SecretSeen)
+        few = runs(tmp_path)
+        clock.at += timedelta(seconds=11)
+        async with asyncio.timeout(10):  # the one before may be about to end
+            while runs(tmp_path) == few:
+                await cluster.read_secret("ci", "login")
+        clock.at += timedelta(minutes=1)
+        late = await cluster.read_secret("ci", "login")
+
+    assert few == 2
+    assert isinstance(late, Failed), "the token has expired"
+
+
+async def test_a_command_ends_with_its_client(tmp_path: Path) -> None:
+    bearer = plugin(tmp_path, f"echo $$ >{tmp_path}/pid; exec sleep 60")
+    async with (
+        serving(FINE) as api,
+        asyncio.TaskGroup() as tasks,
+        client_of(access(api.url, bearer=bearer)) as cluster,
+    ):
+        call = tasks.create_task(cluster.read_secret("ci", "login"), name="call")
+        await until(lambda: (tmp_path / "pid").exists() and not is_gone(tmp_path))
+        call.cancel()
+
+    assert is_gone(tmp_path)

@@ -7,8 +7,11 @@ import gzip
 import json
 from datetime import timedelta
 
+import httpx2
+
 from lightkeeper import __version__
-from lightkeeper.adapters.kubernetes.transport import MAX_BODY_BYTES
+from lightkeeper.adapters.kubernetes.gate import Gate
+from lightkeeper.adapters.kubernetes.transport import MAX_BODY_BYTES, GuardedTransport
 from lightkeeper.cluster import SecretSeen
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed
@@ -19,6 +22,7 @@ from tests.adapters.kubernetes.api import (
     HandClock,
     Nothing,
     Reply,
+    access,
     client_of,
     first,
     listed,
@@ -216,3 +220,42 @@ async def test_what_others_wait_for_goes_first_and_writers_before_readers_and_dr
     assert later[:2] in (["l", "namespaces"], ["namespaces", "l"])
     assert [one.method for one in api.asked[12:]] == ["PATCH", "PATCH", "GET"]
     assert ["dryRun" in one.target for one in api.asked[12:]] == [False, True, False]
+
+
+class SlowFirst:
+    """A bearer that has its token late for whoever asks first."""
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+        self.is_there = asyncio.Event()
+
+    async def ready(self) -> None:
+        if not self.is_asked.is_set():
+            self.is_asked.set()
+            await self.is_there.wait()
+
+    def token(self) -> str | None:
+        return None
+
+    async def has_other_than(self, _: str) -> bool:
+        return False
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_who_waits_for_a_token_has_no_turn() -> None:
+    bearer, gate = SlowFirst(), Gate(HandClock(), None, at_once=1)
+    async with serving(saying(Reply(body=SECRET))) as api:
+        transport = GuardedTransport(access(api.url), bearer, gate)
+        request = httpx2.Request("GET", f"{api.url}/api")
+        async with asyncio.TaskGroup() as tasks:
+            slow = tasks.create_task(transport.handle_async_request(request), name="slow")
+            await bearer.is_asked.wait()
+            async with asyncio.timeout(10):
+                quick = await transport.handle_async_request(request)
+            assert not slow.done()
+            bearer.is_there.set()
+        await transport.aclose()
+
+    assert (quick.status_code, slow.result().status_code) == (200, 200)

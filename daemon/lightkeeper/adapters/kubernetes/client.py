@@ -16,7 +16,7 @@ from lightkube.resources.core_v1 import Secret, ServiceAccount
 from lightkube.types import PatchType
 
 from lightkeeper.adapters.kubernetes.access import Access
-from lightkeeper.adapters.kubernetes.bearer import bearer_of
+from lightkeeper.adapters.kubernetes.bearer import COMMAND_SECONDS, bearer_of
 from lightkeeper.adapters.kubernetes.failures import EXPECTED, failed, unwritten
 from lightkeeper.adapters.kubernetes.gate import Gate
 from lightkeeper.adapters.kubernetes.namespaces import PAGE, Namespaces
@@ -63,12 +63,13 @@ class KubernetesCluster:
         per_second: float | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
         watch_margin_seconds: float = WATCH_MARGIN_SECONDS,
+        command_seconds: float = COMMAND_SECONDS,
     ) -> None:
         self.access = access
         self._gate = Gate(clock, per_second)
         transport = GuardedTransport(
             access,
-            bearer_of(access, clock),
+            bearer_of(access, clock, command_seconds=command_seconds),
             self._gate,
             deadline_seconds=deadline_seconds,
             watch_margin_seconds=watch_margin_seconds,

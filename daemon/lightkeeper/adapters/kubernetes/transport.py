@@ -11,7 +11,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 import httpx2
@@ -69,13 +69,28 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The answer, if it is one of success, with its whole body; a watch gives its lines."""
+        await self._bearer.ready()  # before its turn: who waits for a command holds up nobody
+        answer = await self._in_turn(request)
+        if isinstance(answer, _Refused) and await self._has_other(answer):
+            answer = await self._in_turn(request)
+        if isinstance(answer, _Refused):
+            raise answer.error
+        return answer
+
+    async def _in_turn(self, request: httpx2.Request) -> httpx2.Response | _Refused:
         target = request.url.raw_path
-        is_watch = b"watch=true" in target
         await self._enter(_rank(request.method, target))
         try:
             async with asyncio.timeout(self._deadline):
-                response = await self._send(request)
-                if not is_watch:
+                token = self._bearer.token()
+                _dress(request, token)
+                response, asked = await self._ask(request)
+                if not HTTPStatus(200) <= response.status < HTTPStatus(300):
+                    error = await self._error(response)
+                    if response.status == HTTPStatus.UNAUTHORIZED:
+                        return _Refused(error, token, asked)
+                    raise error
+                if b"watch=true" not in target:
                     return await self._whole(response)
         except TimeoutError as exc:
             message = f"no whole answer came within {self._deadline:g} s; {_MAYBE}"
@@ -85,10 +100,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         return self._watching(response, target)
 
     async def aclose(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, and of a command that is under way."""
         for connections in (self._connections, self._former):
             if connections is not None:
                 await connections.close()
+        await self._bearer.close()
 
     async def _enter(self, rank: Rank) -> None:
         # To wait for others of ours is no failure; what goes first, or is told to wait, says so.
@@ -103,46 +119,25 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             message = f"not sent within {patience:g} s: {why}"
             raise NotSentError(message) from exc
 
-    async def _send(self, request: httpx2.Request) -> aiohttp.ClientResponse:
-        """The answer; once more where a newer token or certificate is at hand.
+    async def _ask(self, request: httpx2.Request) -> tuple[aiohttp.ClientResponse, Connections]:
+        """The answer, and who got it; its body is not read yet.
 
-        Its body is not read yet.
+        Asked once more where a newer certificate is at hand.
         """
-        token = await self._bearer.token()
-        _dress(request, token)
         asked = self._connections
         try:
-            response = await asked.ask(request)
+            return await asked.ask(request), asked
         except (aiohttp.ClientError, OSError) as exc:
             if tls_error(exc) is None or not await self._renewed(asked):
                 raise
-            asked = self._connections
-            response = await asked.ask(request)
-        if response.status == HTTPStatus.UNAUTHORIZED and (
-            other := await self._other(token, asked, response)
-        ):
-            _dress(request, other.token)
-            response = await self._connections.ask(request)
-        if not HTTPStatus(200) <= response.status < HTTPStatus(300):
-            await self._refuse(response)
-        return response
+        asked = self._connections
+        return await asked.ask(request), asked
 
-    async def _other(
-        self, token: str | None, asked: Connections, response: aiohttp.ClientResponse
-    ) -> _Other | None:
-        """What to come with instead of what was refused; only if nothing, it is still open."""
-        is_kept = False
-        try:
-            if token is None:
-                found = _Other(None) if await self._renewed(asked) else None
-            else:
-                newer = await self._bearer.other_than(token)
-                found = None if newer is None else _Other(newer)
-            is_kept = found is None
-        finally:
-            if not is_kept:
-                response.close()
-        return found
+    async def _has_other(self, refused: _Refused) -> bool:
+        """Whether there is something else to come with."""
+        if refused.token is None:
+            return await self._renewed(refused.asked)
+        return await self._bearer.has_other_than(refused.token)
 
     async def _renewed(self, asked: Connections) -> bool:
         """Whether there are other connections than those, made with a certificate written since.
@@ -161,11 +156,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             await former.close()
         return True
 
-    async def _refuse(self, response: aiohttp.ClientResponse) -> None:
+    async def _error(self, response: aiohttp.ClientResponse) -> AnsweredError:
         if (seconds := retry_after(response.headers)) is not None:
             self._gate.pause(seconds)
         body = (await self._whole(response)).content
-        raise AnsweredError.of(response.status, body)
+        return AnsweredError.of(response.status, body)
 
     async def _whole(self, response: aiohttp.ClientResponse) -> httpx2.Response:
         """With its body, so that its connection is free and its turn over."""
@@ -197,13 +192,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
 
-class _Other:
-    """What else to come with."""
+class _Refused(NamedTuple):
+    """The API server does not know us, so that nothing was done."""
 
-    __slots__ = ("token",)
-
-    def __init__(self, token: str | None) -> None:
-        self.token = token
+    error: AnsweredError
+    token: str | None
+    """What was come with."""
+    asked: Connections
 
 
 class _Events(httpx2.AsyncByteStream):
