@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
-from lightkeeper.pace import Pace
+from lightkeeper.pace import Pace, at_most
 
 
 class Crowd:
@@ -72,3 +73,17 @@ async def test_one_that_is_cancelled_while_it_waits_takes_no_turn() -> None:
     await crowd.take_part(1)
 
     assert crowd.most == 1
+
+
+async def test_what_is_done_at_most_for_so_long_is_cancelled_then_and_the_rest_is_done() -> None:
+    done: list[str] = []
+
+    async def work(name: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        done.append(name)
+
+    async with asyncio.timeout(20):
+        await at_most(timedelta(seconds=0.2), work("short", 0), work("for ever", 1000))
+        await at_most(timedelta(seconds=1000), work("both", 0), work("in time", 0))
+
+    assert done == ["short", "both", "in time"]

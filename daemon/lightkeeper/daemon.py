@@ -32,6 +32,7 @@ from lightkeeper.edge import Edge, Sources, view_of
 from lightkeeper.fleet import Fleet
 from lightkeeper.keeping import Keeping
 from lightkeeper.leavings import Leavings
+from lightkeeper.pace import at_most
 from lightkeeper.ports import Failed
 from lightkeeper.pulse import Pulse
 from lightkeeper.serve.control import Control
@@ -172,14 +173,10 @@ class Daemon:
         for task in beside:
             task.cancel()
         end = self._edge.clock.monotonic() + _DRAIN
-        drains = [
-            asyncio.create_task(self._keeping.drain(), name="drain logins"),
-            asyncio.create_task(self._edge.clusters.drain(), name="drain clusters"),
-        ]
-        await asyncio.wait(drains, timeout=_DRAIN.total_seconds())
-        for task in (*drains, *writing):
+        await at_most(_DRAIN, self._keeping.drain(), self._edge.clusters.drain())
+        for task in writing:
             task.cancel()
-        await asyncio.wait([*drains, *writing, *beside])
+        await asyncio.wait([*writing, *beside])
         await self._edge.workers.drain(end - self._edge.clock.monotonic())
         await self._keeping.release()
 

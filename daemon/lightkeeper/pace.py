@@ -9,7 +9,7 @@ begins with the turn: counted from before, it would fail what only waits for oth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -47,3 +47,12 @@ async def pause(span: timedelta) -> None:
         await over.wait()
     finally:
         timer.cancel()
+
+
+async def at_most(span: timedelta, *work: Coroutine[object, object, None]) -> None:
+    """Do these beside one another, for so long; what is not done by then is cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        begun = [tasks.create_task(one, name=f"at most {span}") for one in work]
+        await asyncio.wait(begun, timeout=span.total_seconds())
+        for task in begun:
+            task.cancel()
