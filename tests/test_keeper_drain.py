@@ -144,11 +144,8 @@ async def test_a_call_at_lightsail_is_waited_for_and_what_it_brings_is_saved(sce
     assert scene.output.deliveries == []
 
 
-async def test_a_call_whose_credential_nobody_would_keep_is_not_waited_for(
-    scene: Scene, store: SlowStore
-) -> None:
-    """A sidecar that cannot reach Lightsail is gone at once."""
-    store.is_lasting = False
+async def test_a_call_at_lightsail_that_is_not_answered_soon_is_given_up(scene: Scene) -> None:
+    """A sidecar that cannot reach Lightsail, and so is nearly always in a call, is gone at once."""
     scene.issuer.gate.is_open.clear()
     keeper = scene.keeper()
     async with run(keeper):

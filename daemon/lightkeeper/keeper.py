@@ -27,6 +27,8 @@ from lightkeeper.steps import Steps, Work
 
 _AT_ONCE: Final = 8
 """Places of one output that are worked on at the same time."""
+_ANSWER_SECONDS: Final = 0.5
+"""For Lightsail's at the end: lost, it costs the next process a call. It takes some 0.3 s."""
 _FEW: Final = 8
 """Places of a login that are all planned anew at each turn."""
 
@@ -127,12 +129,18 @@ class Keeper:
                 while await self._rings():
                     with self._history.bounded("plan"):
                         self._turn(tasks)
-                for asking, step in self._asking.items():
-                    # The answer of a registry is saved if it is news.
-                    if not (isinstance(step, Verify) and self._steps.is_saving):
-                        asking.cancel()
+                self._give_up(Look, Verify)
+                if calls := [task for task, one in self._asking.items() if isinstance(one, Renew)]:
+                    await asyncio.wait(calls, timeout=_ANSWER_SECONDS)
+                self._give_up(Renew)
         finally:
             self._world.alarm.cancel(self.state.login)
+
+    def _give_up(self, *kinds: type[Step]) -> None:
+        """Ask no longer; what an answer came to is saved if that is under way."""
+        for task, step in self._asking.items():
+            if isinstance(step, kinds) and (isinstance(step, Look) or not self._steps.is_saving):
+                task.cancel()
 
     async def _rings(self) -> bool:
         """Wait for the bell; whether it rings for another turn."""
@@ -177,13 +185,9 @@ class Keeper:
                 self._busy[step.place.output] += 1
             name = f"{work.word}:{self.state.login}"
             task = tasks.create_task(self._work(step, work), name=name)
-            if self._only_asks(step):
+            if isinstance(step, Look | Verify | Renew):
                 self._asking[task] = step
                 task.add_done_callback(self._asking.pop)
-
-    def _only_asks(self, step: Step) -> bool:
-        is_lost = isinstance(step, Renew) and not self._world.store.is_lasting
-        return is_lost or isinstance(step, Look | Verify)
 
     async def _work(self, step: Step, work: Work) -> None:
         try:

@@ -193,9 +193,6 @@ class Output(Protocol):
 class Store(Protocol):
     """Keeps what outlives the process."""
 
-    is_lasting: bool
-    """Whether it does: one that keeps nothing is waited for in vain."""
-
     async def save(self, saved: Saved) -> Failed | None:
         """Keep `saved` in place of what was kept for its login."""
         ...

@@ -70,7 +70,6 @@ class MemoryStore:
     """
 
     kept: dict[str, Saved] = field(default_factory=dict)
-    is_lasting: bool = True
     failure: Failed | None = None
     bug: Exception | None = None
     others: tuple[Known, ...] = ()

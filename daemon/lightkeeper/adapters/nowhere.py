@@ -10,8 +10,6 @@ from lightkeeper.core.state import Known
 class Nowhere:
     """The Store of a sidecar, whose files end with it."""
 
-    is_lasting = False
-
     async def load(self) -> tuple[dict[LoginName, Saved], dict[LoginName, str]]:
         """Nothing."""
         return {}, {}

@@ -55,8 +55,6 @@ class Unreadable(Struct, frozen=True, kw_only=True):
 class StateDir:
     """The Store of a daemon; one file a login."""
 
-    is_lasting = True
-
     def __init__(self, path: str, *, fs: Fs, files: Files, paths: Paths, workers: Workers) -> None:
         self.path = path
         self._fs = fs

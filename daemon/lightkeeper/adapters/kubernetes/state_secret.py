@@ -27,8 +27,6 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class StateSecret:
     """The Store of a daemon in a cluster; its replicas share it, and one of them writes."""
 
-    is_lasting = True
-
     def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
         self.path = f"{namespace}/{name}"
         self._cluster = cluster
