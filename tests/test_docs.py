@@ -22,6 +22,7 @@ from lightkeeper.cli.main import (
     FAILED,
     INTERRUPTED,
     MISUSED,
+    TERMINATED,
     UNREAD,
     main,
     parser_of,
@@ -252,7 +253,7 @@ def test_the_commands_page_has_every_exit_status() -> None:
     rows = _tables(REFERENCE / "commands.md")["Exit status"]
 
     assert [row.split("|")[1].strip() for row in rows] == [
-        str(one) for one in (DONE, FAILED, MISUSED, INTERRUPTED, UNREAD)
+        str(one) for one in (DONE, FAILED, MISUSED, INTERRUPTED, UNREAD, TERMINATED)
     ]
 
 

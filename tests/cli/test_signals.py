@@ -7,22 +7,25 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lightkeeper.cli.main import INTERRUPTED, UNREAD
+from lightkeeper.cli.main import INTERRUPTED, TERMINATED, UNREAD
 from tests.integration.process import clean_environment
+from tests.real.starting import lacking
 
 AWS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "none"}
 
 
 @contextmanager
-def _running(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def _running(
+    folder: Path, *words: str, before: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-m", "lightkeeper", *words],
+        [*before, sys.executable, "-m", "lightkeeper", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,6 +76,25 @@ def test_once_that_waits_for_lightsail_ends_on_ctrl_c(tmp_path: Path) -> None:
                 ended = _interrupted(waiting)
 
     assert ended == (INTERRUPTED, "", "")
+
+
+@pytest.mark.skipif(lacking("unshare", root=True) != "", reason="it takes root and unshare")
+def test_a_containers_first_process_ends_on_sigterm_though_no_daemon_runs_yet(
+    tmp_path: Path,
+) -> None:
+    """The kernel keeps from it what it has no handler for: it would be waited for in vain."""
+    with socket.create_server(("127.0.0.1", 0)) as lightsail:
+        url = f"http://127.0.0.1:{lightsail.getsockname()[1]}"
+        words = ("once", *_flags(tmp_path), "--endpoint-url", url)
+        alone = ("unshare", "--fork", "--pid", "--kill-child")
+        with _running(tmp_path, *words, before=alone) as parent:
+            called, _ = lightsail.accept()
+            with called:
+                children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+                os.kill(int(children.read_text()), signal.SIGTERM)
+                out, err = parent.communicate(timeout=30)
+
+    assert (parent.returncode, out, err) == (TERMINATED, "", "")
 
 
 def _flags(folder: Path) -> list[str]:

@@ -10,11 +10,12 @@ import errno
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from lightkeeper import __version__
 
@@ -27,12 +28,16 @@ INTERRUPTED: Final = 130
 """Ctrl-C ended it: what a shell says of SIGINT."""
 UNREAD: Final = 141
 """Whoever read its output is gone: what a shell says of SIGPIPE."""
+TERMINATED: Final = 143
+"""SIGTERM ended it: what a shell says of that."""
 
 _UNWRITTEN: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.ENXIO}
 )
 """What a stream says that takes nothing; with files of ours a command deals itself."""
 
+_INIT: Final = 1
+"""A container's first process: no signal ends it that it does not ask for."""
 _GARBAGE: Final = 50_000
 """Objects before a command that ends soon looks for garbage: imports make many, and all stay."""
 
@@ -59,7 +64,7 @@ COMMANDS: Final = (
 
 _EPILOG: Final = """\
 Exit status: 0 done; 1 something that was asked for did not happen; 2 the configuration or the
-command line is wrong; 130 interrupted; 141 nobody reads the output.
+command line is wrong; 130 interrupted; 141 nobody reads the output; 143 terminated.
 
 Begin with `lightkeeper demo`. With an AWS account, `lightkeeper run --region eu-central-1` keeps
 the Docker config of the user that runs it; `lightkeeper COMMAND --help` tells the rest.
@@ -69,6 +74,8 @@ the Docker config of the user that runs it; `lightkeeper COMMAND --help` tells t
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` names; its exit status."""
     _open_missing()
+    if os.getpid() == _INIT:
+        signal.signal(signal.SIGTERM, _end)
     words = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold any byte
@@ -89,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = f"lightkeeper {_first(words)}".rstrip()
         sys.stderr.write(f"{name}: its output cannot be written: {exc.strerror}\n")
         return FAILED
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
 
 
 def _open_missing() -> None:
