@@ -7,8 +7,10 @@ import json
 
 import pytest
 
-from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions
+from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE, SecretOptions, renewed
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters
+from lightkeeper.adapters.kubernetes.state_secret import StateSecret
+from lightkeeper.cluster import SecretSeen
 from lightkeeper.config import model
 from lightkeeper.config.values import ObjectName
 from lightkeeper.core.facts import OutputName
@@ -16,12 +18,14 @@ from lightkeeper.core.reasons import Reason
 from lightkeeper.core.state import LoginState
 from lightkeeper.look import places_of
 from lightkeeper.owning import Ranks
-from lightkeeper.proving import Pulling, Tried, tried, tried_lease
+from lightkeeper.proving import Pulling, Tried, tried, tried_lease, tried_state
 from lightkeeper.viewing import LOOKS
 from tests.adapters.kubernetes.test_output import NAME, RIGHTS, Serving
+from tests.adapters.kubernetes.test_state_secret import saved
 from tests.contract.test_cluster import LEASE
 from tests.core.making import FIRST, LOGIN, NOON, a_state, holding
-from tests.fakes.cluster import FakeApiServer, FakeCluster, Identity, Right
+from tests.fakes.cluster import FINE, FakeApiServer, FakeCluster, Fate, Identity, Right
+from tests.filing import a_delivery
 
 LISTING = Right(verbs=("list",), resource="serviceaccounts")
 
@@ -33,8 +37,19 @@ class World:
         self.server = FakeApiServer(now=lambda: NOON)
         for name in namespaces:
             self.server.namespace(name)
-        self.cluster = FakeCluster(self.server, Identity(rights=rights))
+        self.asked: list[str] = []
+        self.cluster = FakeCluster(self.server, Identity(rights=rights), self._fate)
         self.names = namespaces
+
+    def _fate(self, call: str) -> Fate:
+        self.asked.append(call)
+        return FINE
+
+    async def fill(self) -> None:
+        """Each namespace has its Secret."""
+        for name in self.names:
+            manifest = renewed(name, a_delivery(), SecretOptions(name=NAME)).manifest
+            assert isinstance(await self.cluster.apply_secret(name, manifest, ""), SecretSeen)
 
     async def tried(
         self,
@@ -105,6 +120,61 @@ async def test_pruning_needs_a_right_of_its_own() -> None:
     assert (place, failed.reason) == (f"ci/{NAME}", Reason.ACCESS_DENIED)
     may = Right(verbs=("delete",), resource="secrets", names=(NAME,))
     assert (await World("ci", rights=(*RIGHTS, may)).tried(a_state(), prune=True)).undeletable == ()
+
+
+WITHOUT_CREATE = Right(verbs=("get", "patch"), resource="secrets", names=(NAME,))
+
+
+async def test_what_is_there_and_could_not_be_made_anew_is_told() -> None:
+    """A dry run is allowed what the next namespace, or one Secret that is deleted, is not."""
+    world = World("ci", "team")
+    await world.fill()
+    world.cluster.identity.rights = (WITHOUT_CREATE,)
+
+    told = await world.tried(a_state())
+
+    assert told.failures == ()
+    assert [(place, failed.reason) for place, failed in told.unmakeable] == [
+        (f"ci/{NAME}", Reason.ACCESS_DENIED),
+        (f"team/{NAME}", Reason.ACCESS_DENIED),
+    ]
+    here = Right(verbs=("create",), resource="secrets", names=(NAME,), namespace="team")
+    world.cluster.identity.rights = (WITHOUT_CREATE, here)
+    ((place, _),) = (await world.tried(a_state())).unmakeable
+    assert place == f"ci/{NAME}"
+
+
+async def test_what_fails_already_is_not_told_as_what_could_not_be_made_as_well() -> None:
+    told = await World("ci", "team", rights=(WITHOUT_CREATE,)).tried(a_state())
+
+    assert len(told.failures) == 2
+    assert told.unmakeable == ()
+
+
+async def test_a_right_that_is_given_everywhere_is_asked_for_once() -> None:
+    world = World(*(f"n{number}" for number in range(9)))
+
+    await world.tried(a_state())
+
+    assert world.asked.count("create selfsubjectaccessreviews") == 1
+
+
+async def test_a_state_that_is_there_and_could_not_be_made_anew_is_told() -> None:
+    world = World("ci")
+    store = StateSecret(world.cluster, "ci", "state")
+    where = ObjectName("ci/state")
+    world.cluster.identity.rights = (Right(verbs=("get", "create", "patch"), resource="secrets"),)
+    assert await store.save(saved(holding())) is None
+    assert await tried_state(store, world.cluster, where) is None
+
+    world.cluster.identity.rights = (Right(verbs=("get", "patch"), resource="secrets"),)
+    failed = await tried_state(store, world.cluster, where)
+
+    assert failed is not None
+    assert (failed.reason, failed.detail) == (
+        Reason.ACCESS_DENIED,
+        "this identity may not create secrets",
+    )
 
 
 async def test_who_may_neither_write_nor_delete_is_told_both() -> None:

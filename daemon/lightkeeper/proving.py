@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +23,9 @@ from lightkeeper.edge import Edge
 from lightkeeper.look import delivery_of
 from lightkeeper.ports import Failed, IfForeign, Output
 from lightkeeper.viewing import LOOKS, taken_up
+
+if TYPE_CHECKING:
+    from lightkeeper.adapters.kubernetes.state_secret import StateSecret
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -53,6 +56,8 @@ class Tried(Struct, frozen=True, kw_only=True):
     """Whether what was tried is no login, since none is held."""
     failures: tuple[tuple[str, Failed], ...]
     """By place."""
+    unmakeable: tuple[tuple[str, Failed], ...] = ()
+    """What keeps one that is there, and may be written, from being made anew, by place."""
     undeletable: tuple[tuple[str, Failed], ...] = ()
     """What keeps `prune` from deleting them, by place; empty without it."""
     pulling: tuple[Pulling, ...]
@@ -124,9 +129,15 @@ async def tried(
         failed = await output.prove(place, delivery)
         return None if failed is None else (place.name, failed)
 
-    async def undeletable(place: Place) -> tuple[str, Failed] | None:
-        failed = await _denied(cluster, ["delete"], "secrets", place.namespace, place.secret)
-        return None if failed is None else (place.name, failed)
+    async def lacking(verb: str, asked: list[Place]) -> tuple[tuple[str, Failed], ...]:
+        async def lacks(place: Place) -> tuple[str, Failed] | None:
+            failed = await _denied(cluster, [verb], "secrets", place.namespace, place.secret)
+            return None if failed is None else (place.name, failed)
+
+        # A ClusterRole gives it everywhere: then one question is enough for very many.
+        if len(asked) > 1 and not await _denied(cluster, [verb], "secrets", name=said.secret):
+            return ()
+        return tuple(one for one in await _each(lacks, asked) if one is not None)
 
     async def pulling(place: Place) -> list[Pulling]:
         namespace, name = place.namespace, place.secret
@@ -139,6 +150,9 @@ async def tried(
     # Where nobody answers there is one thing to tell, and where a right is missing each of them.
     silent = {name for name, one in failures if one.reason is not Reason.ACCESS_DENIED}
     asked = [place for place in unknown if said.deletes and place.name not in silent]
+    failing = {name for name, _ in failures}
+    # A dry run asks for `create` only where no Secret is.
+    written = [place for place in unknown if place.name not in failing]
     return Tried(
         login=state.login,
         output=output.name,
@@ -147,7 +161,8 @@ async def tried(
         looked=len(first),
         is_placeholder=state.held is None,
         failures=tuple(failures),
-        undeletable=tuple(one for one in await _each(undeletable, asked) if one is not None),
+        unmakeable=await lacking("create", written),
+        undeletable=await lacking("delete", asked),
         pulling=tuple(one for found in await _each(pulling, first) for one in found),
     )
 
@@ -172,13 +187,20 @@ async def _others(config: Config, edge: Edge) -> AsyncIterator[Needed]:
         yield Needed(
             what=f"the state {where}",
             does="could be saved",
-            failed=await state.prove(),
+            failed=await tried_state(state, edge.clusters.own("state"), where),
             advice=STORE,
         )
     if config.leader_election is not None:
         lease = config.leader_election.lease
         failed = await tried_lease(edge.clusters.own("leader_election"), lease)
         yield Needed(what=f"the Lease {lease}", does="could be held", failed=failed, advice=LEASE)
+
+
+async def tried_state(state: StateSecret, cluster: Cluster, where: ObjectName) -> Failed | None:
+    """What keeps a state from being saved, now or once somebody deleted the Secret."""
+    if failed := await state.prove():
+        return failed
+    return await _denied(cluster, ["create"], "secrets", where.namespace, where.name)
 
 
 async def tried_lease(cluster: Cluster, where: ObjectName) -> Failed | None:

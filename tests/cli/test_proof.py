@@ -27,6 +27,7 @@ def a_try(
     places: int = 3,
     count: int = 3,
     is_placeholder: bool = False,
+    unmakeable: tuple[tuple[str, Failed], ...] = (),
     undeletable: tuple[tuple[str, Failed], ...] = (),
     pulling: tuple[Pulling, ...] = (),
 ) -> Tried:
@@ -38,6 +39,7 @@ def a_try(
         looked=min(places, LOOKS),
         is_placeholder=is_placeholder,
         failures=failures,
+        unmakeable=unmakeable,
         undeletable=undeletable,
         pulling=pulling,
     )
@@ -96,6 +98,20 @@ def test_a_secret_that_may_be_written_and_not_deleted_is_told_as_that() -> None:
         (Tone.GOOD, f"prod: 3 Secrets of {OUTPUT} could be written"),
         (Tone.WRONG, f"prod: 1 of 3 Secrets of {OUTPUT} could not be deleted, as prune would"),
         (Tone.WRONG, f"  a/{NAME}: access_denied: may not delete secrets"),
+        (Tone.PLAIN, f"    {DELIVERY[Reason.ACCESS_DENIED].advice}"),
+    ]
+
+
+def test_a_secret_that_may_be_written_and_not_made_anew_is_told_as_that() -> None:
+    failure = (f"a/{NAME}", Failed(reason=Reason.ACCESS_DENIED, detail="may not create secrets"))
+
+    assert shown(a_try(unmakeable=(failure,))) == [
+        (Tone.GOOD, f"prod: 3 Secrets of {OUTPUT} could be written"),
+        (
+            Tone.WRONG,
+            f"prod: 1 of 3 Secrets of {OUTPUT} could not be made anew, were they deleted",
+        ),
+        (Tone.WRONG, f"  a/{NAME}: access_denied: may not create secrets"),
         (Tone.PLAIN, f"    {DELIVERY[Reason.ACCESS_DENIED].advice}"),
     ]
 

@@ -17,6 +17,7 @@ async def test_a_right_is_told_as_it_is(stage: Stage) -> None:
         Right(verbs=("delete",), resource="secrets", names=(NAME,), namespace=here),
         Right(verbs=("create",), resource="leases", namespace=here),
         Right(verbs=("list",), resource="namespaces"),
+        Right(verbs=("create",), resource="secrets", names=(NAME,)),
     )
 
     told = {
@@ -26,7 +27,11 @@ async def test_a_right_is_told_as_it_is(stage: Stage) -> None:
             ("delete", "secrets", here, "other"),
             ("delete", "secrets", here, ""),
             ("delete", "secrets", there, NAME),
+            ("delete", "secrets", "", NAME),
             ("patch", "secrets", here, NAME),
+            ("create", "secrets", "", NAME),
+            ("create", "secrets", there, NAME),
+            ("create", "secrets", "", ""),
             ("create", "leases", here, ""),
             ("update", "leases", here, "it"),
             ("list", "namespaces", "", ""),
@@ -36,6 +41,8 @@ async def test_a_right_is_told_as_it_is(stage: Stage) -> None:
 
     assert [key for key, is_allowed in told.items() if is_allowed is True] == [
         ("delete", "secrets", here, NAME),
+        ("create", "secrets", "", NAME),
+        ("create", "secrets", there, NAME),
         ("create", "leases", here, ""),
         ("list", "namespaces", "", ""),
     ]

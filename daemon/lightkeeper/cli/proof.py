@@ -84,6 +84,12 @@ def _secrets(tried: Tried) -> Iterator[Line]:
             Tone.QUIET,
         )
     yield from _failures(tried.failures, DELIVERY)
+    if gone := len(tried.unmakeable):
+        yield _AT(
+            f"{tried.login}: {gone} of {secrets} {of} could not be made anew, were they deleted",
+            Tone.WRONG,
+        )
+    yield from _failures(tried.unmakeable, DELIVERY)
     if kept := len(tried.undeletable):
         yield _AT(
             f"{tried.login}: {kept} of {secrets} {of} could not be deleted, as prune would",

@@ -87,6 +87,26 @@ def test_each_right_that_is_missing_is_told_with_what_grants_it(cluster: Cluster
     assert versions(cluster, cluster.home, one, two) == []
 
 
+def test_what_is_there_and_could_not_be_made_anew_is_told(cluster: Cluster) -> None:
+    """A dry run of a write asks for `create` only where there is no Secret yet."""
+    one, two = (cluster.api.namespace(labels={"ci": cluster.home}) for _ in range(2))
+    ours = {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}}
+    for where, name, made in ((one, NAME, ours), (two, NAME, ours), (cluster.home, "state", {})):
+        path = f"/api/v1/namespaces/{where}/secrets"
+        cluster.api.done("POST", path, {"metadata": {"name": name}, **made})
+    cluster.api.grant(cluster.account, rule(["list", "watch"], ["namespaces"]))
+    cluster.api.grant(cluster.account, rule(["get", "patch", "delete"], ["secrets"]))
+    file = configured(cluster, cluster.home)
+
+    status, said = check(cluster, file, cluster.kubeconfig())
+
+    assert status == 1
+    assert f"prod: 2 Secrets of kubernetes_secret:{NAME} could be written" in said
+    assert f"prod: 2 of 2 Secrets of kubernetes_secret:{NAME} could not be made anew" in said
+    assert f"{two}/{NAME}: access_denied: this identity may not create secrets" in said
+    assert f"the state {cluster.home}/state: access_denied: this identity may not create" in said
+
+
 def test_whoever_pulls_with_it_is_warned_of_if_that_may_be_seen(cluster: Cluster) -> None:
     here, hidden = cluster.api.namespace(), cluster.api.namespace()
     for namespace in (here, hidden):
