@@ -17,7 +17,7 @@ from lightkeeper.adapters.clock import SystemClock
 from lightkeeper.adapters.state_dir import exposed, taken
 from lightkeeper.adapters.workers import in_time
 from lightkeeper.config.load import Loaded
-from lightkeeper.config.model import Config, FileOutput
+from lightkeeper.config.model import Config, FileOutput, LeaderElection
 from lightkeeper.config.problem import ConfigErrors
 from lightkeeper.core.answer import Refusal
 from lightkeeper.core.credential import Digest, RegistryHost
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from lightkeeper.daemon import Daemon
 
 _IDENTITY: Final = timedelta(seconds=30)
+_RENEWED: Final = 1.5
+"""In so many times its interval a Lease is renewed, if anybody does."""
 
 
 async def run(
@@ -156,6 +158,33 @@ def _apart(edge: Edge, places: list[str], served: Collection[str]) -> list[str]:
     """Those places that are no served file under another name, as far as that is told in time."""
     apart = in_time(partial(edge.writers.apart, places, served), PLACE)
     return places if isinstance(apart, Failed) else apart
+
+
+def leader(config: Config) -> str:
+    """Which replica leads: it is seen to renew the Lease. Empty if none is, or none is told.
+
+    No clock is compared: it takes as long as a renewal, unless the Lease is nobody's.
+    """
+    import asyncio  # noqa: PLC0415 - as in `once`
+
+    from lightkeeper.cluster import LeaseSeen  # noqa: PLC0415
+
+    async def seen(election: LeaderElection) -> str:
+        edge, lease = Edge(config), election.lease
+        try:
+            cluster = edge.clusters.own("leader_election")
+            before = await cluster.read_lease(lease.namespace, lease.name)
+            if not isinstance(before, LeaseSeen) or not before.holder:
+                return ""
+            await asyncio.sleep(_RENEWED * election.retry.total_seconds())
+            after = await cluster.read_lease(lease.namespace, lease.name)
+        finally:
+            await edge.close()
+        if not isinstance(after, LeaseSeen) or after.version == before.version:
+            return ""
+        return after.holder
+
+    return asyncio.run(seen(config.leader_election)) if config.leader_election else ""
 
 
 class Withdrawn(Struct, frozen=True, kw_only=True):

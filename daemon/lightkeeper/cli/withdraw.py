@@ -30,6 +30,10 @@ _STAYS: Final = (
     " Lightkeeper that saved it"
 )
 
+_LED: Final = (
+    "{} leads, and would put each entry back that is taken out; run this in its pod, where it is"
+    " asked which logins it serves, or stop all replicas first"
+)
 _UNKNOWN: Final = "state is kept nowhere: {} is known that could be taken out"
 
 
@@ -46,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     except ConfigErrors as exc:
         settings.complain(exc)
         return MISUSED
+    from lightkeeper import app
     from lightkeeper.adapters.state_dir import StateDirTakenError
     from lightkeeper.core.file_failure import FileFailure
 
@@ -59,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
     if store.is_for_its_user(args, "withdraw", config):
         return FAILED
     try:
+        if served is None and (leader := app.leader(config)):
+            cannot("withdraw", _LED.format(leader))
+            return FAILED
         with _alone(config, beside_a_daemon=served is not None):
             return _take_out(config, args.logins, served or {})
     except ConfigErrors as exc:  # of a cluster: what it takes to ask one is read now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.kubernetes.cluster import NAME, Cluster, login
+from tests.integration.kubernetes.cluster import NAME, Cluster, login, pair
 from tests.integration.kubernetes.proxy import proxying
 from tests.integration.process import command
 
@@ -63,3 +63,27 @@ def test_all_secrets_of_a_cluster_are_asked_for_by_one_client(cluster: Cluster) 
 
         assert done.stdout.count("taken out") == len(names)
         assert proxy.connections - before == 2  # one of them for the state
+
+
+def test_nothing_is_taken_out_from_elsewhere_while_a_replica_leads(cluster: Cluster) -> None:
+    """It would put each entry back, and builders had no login until then."""
+    file, here = pair(cluster)
+    elsewhere = cluster.environment(cluster.kubeconfig())
+
+    def withdraw() -> tuple[int, str]:
+        socket = f"--socket={cluster.folder}/nobody.sock"
+        done = command(cluster.folder, elsewhere, "withdraw", "--config", str(file), socket)
+        return done.returncode, done.stdout + done.stderr
+
+    with cluster.running(file, cluster.kubeconfig()) as leader:
+        leader.wait_for("credential_delivered")
+        status, said = withdraw()
+
+        assert status == 1
+        assert "leads, and would put each entry back that is taken out" in said
+        assert cluster.is_good(here)
+
+    status, said = withdraw()
+    assert status == 0
+    assert f"prod: {here}/{NAME}: taken out\n" in said
+    assert not cluster.holds(here)
