@@ -115,6 +115,21 @@ async def once(
     Whoever calls it has taken the state directory, and asks: after a failure the floor alone is
     waited for. `left` is told of places that are served no more, and in which entries of ours stay.
     """
+    _keep_no_core()
+    edge = Edge(config)
+    try:
+        return await _once(edge, config, recorder, unreadable, left)
+    finally:
+        await edge.close()
+
+
+async def _once(
+    edge: Edge,
+    config: Config,
+    recorder: Recorder,
+    unreadable: Unreadable,
+    left: Callable[[LoginName, list[str]], None],
+) -> Report:
     # What only looks (`stored`) shares this module and needs no event loop.
     import asyncio  # noqa: PLC0415
 
@@ -123,8 +138,6 @@ async def once(
     from lightkeeper.ear import Ear  # noqa: PLC0415
     from lightkeeper.fleet import Fleet  # noqa: PLC0415
 
-    _keep_no_core()
-    edge = Edge(config)
     if config.state is None:
         edge.store.sweep()
     saved = await edge.loader(saved_of(edge, config, unreadable), unreadable)()
@@ -149,7 +162,6 @@ async def once(
         await settle(fleet, ear, edge.clock)
         keeping.cancel()
     await edge.workers.drain(timedelta(seconds=5))
-    await edge.close()
     asked, states = edge.clusters, fleet.states
     return view_of(config, states, edge.clock, unlisted=asked.unlisted, unchosen=asked.unchosen)
 

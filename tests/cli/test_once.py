@@ -114,6 +114,29 @@ def test_a_state_directory_that_is_a_file_is_told_as_that(
     assert "nobody answers" not in said
 
 
+def test_a_state_in_a_cluster_that_does_not_answer_leaves_no_session_open(tmp_path: Path) -> None:
+    """Which aiohttp would tell on stderr, beside what is wrong."""
+    where = {"server": "http://127.0.0.1:9"}
+    kubeconfig = {
+        "clusters": [{"name": "it", "cluster": where}],
+        "users": [{"name": "it", "user": {}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "current-context": "it",
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(kubeconfig))
+    words = [
+        *("--region", "eu-central-1", "--docker-config", str(tmp_path / "config.json")),
+        *("--state-secret", "ops/state", "--socket", str(tmp_path / "control.sock")),
+    ]
+
+    done = command(tmp_path, {"KUBECONFIG": str(file)}, "once", *words)
+
+    assert done.returncode == FAILED
+    assert "the Secret ops/state cannot be used: " in done.stderr
+    assert "Unclosed" not in done.stderr
+
+
 @pytest.mark.parametrize("mode", [0o500, 0o300])
 def test_a_state_directory_that_is_closed_to_us_is_told_as_that(
     mode: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
