@@ -180,6 +180,7 @@ def leader(config: Config) -> str:
     import asyncio  # noqa: PLC0415 - as in `once`
 
     from lightkeeper.cluster import LeaseSeen  # noqa: PLC0415
+    from lightkeeper.pace import pause  # noqa: PLC0415
 
     async def seen(election: LeaderElection) -> str:
         edge, lease = Edge(config), election.lease
@@ -188,7 +189,7 @@ def leader(config: Config) -> str:
             before = await cluster.read_lease(lease.namespace, lease.name)
             if not isinstance(before, LeaseSeen) or not before.holder:
                 return ""
-            await asyncio.sleep(_RENEWED * election.retry.total_seconds())
+            await pause(_RENEWED * election.retry)
             after = await cluster.read_lease(lease.namespace, lease.name)
         finally:
             await edge.close()
