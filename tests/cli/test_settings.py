@@ -191,6 +191,47 @@ def test_a_command_is_told_with_what_it_needs_in_any_shell(
     assert line == (f"sudo -u {user} {said}" if by_systemd else said)
 
 
+@pytest.mark.parametrize("by", ["file", "variables"])
+def test_a_command_names_no_state_directory_where_a_secret_holds_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """It would be refused; and what came by variables alone is told as flags."""
+    file = tmp_path / "config.yaml"
+    text = f"logins: [{{name: prod}}]\nsocket: {tmp_path}/socket\n"
+    more = "state: {secret: ops/state}\nleader_election: {lease: ops/leader}\n"
+    file.write_text(text + more if by == "file" else text)
+    if by == "variables":
+        monkeypatch.setenv("LIGHTKEEPER_STATE_SECRET", "ops/state")
+        monkeypatch.setenv("LIGHTKEEPER_LEASE", "ops/leader")
+        monkeypatch.setenv("LIGHTKEEPER_LOG_LEVEL", "debug")
+    given = Namespace(config=str(file))
+
+    line = settings.whole(given, settings.loader(given)().config, "withdraw", "prod")
+
+    flags = "" if by == "file" else " --state-secret ops/state --lease ops/leader"
+    assert line.removeprefix("sudo -u ").endswith(
+        f"lightkeeper withdraw prod --config {file}{flags}"
+    )
+
+
+def test_a_command_tells_flags_and_variables_as_this_shell_means_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another one the variables are not set; without a file the region is told, too."""
+    monkeypatch.setenv("HERE", str(tmp_path))
+    monkeypatch.setenv("LIGHTKEEPER_SOCKET", "$HERE/socket")
+    monkeypatch.setenv("LIGHTKEEPER_DOCKER_CONFIG", f"$HERE/one/:{tmp_path}/two")
+    given = Namespace(config="/dev/null", state_dir=str(tmp_path / "state"))
+
+    line = settings.whole(given, settings.loader(given)().config, "withdraw")
+
+    assert line == (
+        f"lightkeeper withdraw --state-dir {tmp_path}/state --region eu-central-1"
+        f" --config /dev/null --docker-config {tmp_path}/one/ --docker-config {tmp_path}/two"
+        f" --socket {tmp_path}/socket"
+    )
+
+
 TELL_WHOLE = """
 from argparse import Namespace
 from lightkeeper.cli import settings

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lightkeeper.config.environment import Host, Meant, config_file
-from lightkeeper.config.flags import SETTINGS, Flags
+from lightkeeper.config.environment import Environment, Host, Meant, config_file
+from lightkeeper.config.flags import SETTINGS, Flags, Setting, told
 from lightkeeper.config.problem import ConfigErrors, Problem
 
 if TYPE_CHECKING:
@@ -198,17 +198,38 @@ def whole(args: argparse.Namespace, config: Config, *words: str) -> str:
     program = sys.argv[0] if Path(sys.argv[0]).name == "lightkeeper" else "lightkeeper"
     if "/" in program:
         program = str(_from_here(program))
-    line = [program, *words, "--state-dir", str(config.state_dir)]
-    if named := _given(args, "config"):
-        line += ["--config", str(Path(named).absolute())]
-    elif config_file(None, {}, may_be_there) is None:
-        line += ["--region", config.logins[0].region]
-    if given := _given(args, "socket"):
-        line += ["--socket", given]
+    line = [program, *words]
+    if config.state is None:
+        line += ["--state-dir", str(config.state_dir)]
+    flags = _flags(args)
+    if not (_given(args, "region") or _has_file(_given(args, "config"))):
+        line += ["--region", config.logins[0].region]  # of AWS's own settings
+    for setting in SETTINGS:
+        if setting.name not in _UNREPEATED:
+            for text in told(setting, flags, os.environ):
+                line += [setting.flag, _in_any_shell(setting, text.text)]
     owner = owner_of(str(config.state_dir))
     if owner is not None and (owner != os.geteuid() or os.environ.get("STATE_DIRECTORY")):
         line = ["sudo", "-u", _user(owner), *line]
     return shlex.join(line)
+
+
+_UNREPEATED: Final = ("state_dir", "listen", "log_level", "log_format")
+"""The first is told by itself, and only a daemon heeds the others."""
+
+
+def _has_file(named: str | None) -> bool:
+    return str(config_file(named, {}, may_be_there) or os.devnull) != os.devnull
+
+
+def _in_any_shell(setting: Setting, said: str) -> str:
+    """The same value where another directory is current, and other variables are set."""
+    if setting.name == "config":
+        return str(Path(said).absolute())
+    if setting.metavar not in _PATHS:
+        return said
+    path = Environment(os.environ, _host()).path(said)
+    return f"{path}/" if said.endswith("/") else path  # a slash still means a directory
 
 
 def _user(uid: int) -> str:

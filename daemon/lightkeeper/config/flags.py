@@ -118,7 +118,7 @@ def lay_over(tree: Keys, flags: Flags, environ: Mapping[str, str], problems: lis
 
     The login that they make is the only one: with logins in the file, a setting of it is a problem.
     """
-    said = {setting: texts for setting in SETTINGS if (texts := _told(setting, flags, environ))}
+    said = {setting: texts for setting in SETTINGS if (texts := told(setting, flags, environ))}
     for setting, texts in said.items():
         match setting.key.split("."):
             case [section, key] if not setting.is_of_login:
@@ -191,7 +191,7 @@ def _output(kind: str, where: Where) -> Keys:
     return Keys(where, {"type": Text(where, kind)})
 
 
-def _told(setting: Setting, flags: Flags, environ: Mapping[str, str]) -> tuple[Text, ...]:
+def told(setting: Setting, flags: Flags, environ: Mapping[str, str]) -> tuple[Text, ...]:
     """What the flag says, else the variable; nothing if neither does."""
     given = flags.get(setting.name)
     if given is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
+
 import pytest
 
 from tests.integration.kubernetes.cluster import NAME, Cluster, login, pair
 from tests.integration.kubernetes.proxy import proxying
-from tests.integration.process import command
+from tests.integration.process import command, daemon, eventually
 
 pytestmark = pytest.mark.timeout(180)  # the first of them starts the API server
 
@@ -87,3 +90,82 @@ def test_nothing_is_taken_out_from_elsewhere_while_a_replica_leads(cluster: Clus
     assert status == 0
     assert f"prod: {here}/{NAME}: taken out\n" in said
     assert not cluster.holds(here)
+
+
+@pytest.mark.parametrize("by", ["file", "flags", "variables"])
+def test_the_command_that_a_run_advises_works_word_for_word(cluster: Cluster, by: str) -> None:
+    """In a shell that has none of our variables."""
+    left, stays = cluster.api.namespace(), cluster.api.namespace()
+    folder = cluster.folder
+    environment = cluster.environment(cluster.kubeconfig())
+    state = f"{cluster.home}/state"
+
+    def run(*names: str) -> str:
+        """A login in these namespaces, as each way of configuring says it."""
+        output = f"      - {{type: kubernetes_secret, namespaces: [{', '.join(names)}]}}\n"
+        more = f"state: {{secret: {state}}}\nsocket: {folder}/control.sock\n"
+        file = cluster.configure("host", login(output, more).replace("prod", "eu-central-1"))
+        if len(names) > 1:
+            cluster.apply_rights(file)
+        secrets = [f"{one}/{NAME}" for one in names]
+        said = {
+            "REGION": "eu-central-1",
+            "KUBERNETES_SECRET": ":".join(secrets),
+            "STATE_SECRET": state,
+            "SOCKET": f"{folder}/control.sock",
+        }
+        words, variables = ["--config", str(file)], {}
+        if by == "variables":
+            words, variables = [], {f"LIGHTKEEPER_{key}": one for key, one in said.items()}
+        elif by == "flags":
+            words = [
+                word
+                for key, value in said.items()
+                for one in (secrets if key == "KUBERNETES_SECRET" else [value])
+                for word in (f"--{key.lower().replace('_', '-')}", one)
+            ]
+        done = command(folder, environment | variables, "once", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    run(left, stays)
+    advised = run(stays).partition(" stay there until ")[2].splitlines()[0]
+    program, *line = shlex.split(advised)
+
+    done = command(folder, environment, *line)
+
+    assert program == "lightkeeper"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"eu-central-1: {left}/{NAME}: taken out\n" in done.stdout
+    assert not cluster.holds(left)
+
+
+def test_the_command_that_the_log_advises_works_word_for_word(cluster: Cluster) -> None:
+    """Of a replica whose Secret and Lease are named by flags and variables alone."""
+    left, stays = cluster.api.namespace(), cluster.api.namespace()
+    folder = cluster.folder
+    environment = cluster.environment(cluster.kubeconfig())
+
+    def configured(*names: str) -> str:
+        return login(f"      - {{type: kubernetes_secret, namespaces: [{', '.join(names)}]}}\n")
+
+    election = (
+        f"state: {{secret: {cluster.home}/state}}\n"
+        f"leader_election: {{lease: {cluster.home}/leader}}\n"
+    )
+    cluster.apply_rights(cluster.configure("rights", configured(left, stays) + election))
+    file = cluster.configure("d", configured(left, stays))
+    words = ("--config", str(file), "--listen", "127.0.0.1:0", "--lease", f"{cluster.home}/leader")
+    variable = {"LIGHTKEEPER_STATE_SECRET": f"{cluster.home}/state"}
+    with daemon(folder / "d", environment | variable, *words, from_file=True) as running:
+        eventually("both are served", lambda: cluster.holds(left) and cluster.holds(stays))
+        file.write_text(configured(stays))
+        running.signal(signal.SIGHUP)
+        told = running.wait_for("places_left")
+        _, *line = shlex.split(str(told["command"]))
+
+        done = command(folder, environment, *line)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"prod: {left}/{NAME}: taken out\n"
+        assert cluster.holds(stays)
