@@ -51,6 +51,13 @@ def test_only_what_a_network_and_a_server_can_do_to_both_is_in_both_tables() -> 
     assert both - OF_VERIFICATION == set(OF_EVERY_NETWORK.split())
 
 
+def test_whoever_finds_others_in_a_place_is_told_the_way_that_loses_nothing_first() -> None:
+    advice = DELIVERY[Reason.CONFLICT].advice
+
+    assert advice.index("another path or Secret") < advice.index("merge: true")
+    assert advice.index("merge: true, which leaves them") < advice.index("if_foreign: replace")
+
+
 def test_a_state_is_a_file_or_a_secret_like_any_other_save_that_nobody_else_writes_it() -> None:
     assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT}
 

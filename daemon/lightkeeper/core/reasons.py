@@ -249,9 +249,11 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             passes=True,
         ),
         Reason.CONFLICT: Failing(
-            advice="The place holds a credential for this registry that is not this login's to"
-            " replace. If the detail names another login, give one of the two another path; else"
-            " Lightkeeper did not write it: remove it, or set if_foreign: replace."
+            advice="The place holds what is not this login's to replace. If the detail names"
+            " another login, give one of the two another path or Secret; if it names logins of"
+            " other registries, set merge: true, which leaves them there; else Lightkeeper did not"
+            " write the credential for this registry: remove it, or set if_foreign: replace, which"
+            " of a Secret without merge: true replaces all that it holds."
         ),
         Reason.ACCESS_DENIED: Failing(
             advice="The API server does not let this identity do it; apply the Role that"

@@ -233,7 +233,11 @@ async def test_somebody_elses_secret_is_a_conflict_that_names_its_manager(
 
     if if_foreign is IfForeign.SPARE:
         assert isinstance(done, Failed)
-        assert (done.reason, "argocd" in done.detail) == (Reason.CONFLICT, True)
+        assert done.reason is Reason.CONFLICT
+        assert done.detail == (
+            "argocd manages it, and keeps logins of other registries in it; merge: true shares it"
+            " with them, if_foreign: replace would throw them away"
+        )
         assert scene.auths == GHCR
     else:
         assert isinstance(done, Put)

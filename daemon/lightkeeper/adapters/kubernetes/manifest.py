@@ -184,7 +184,10 @@ def _obstacle(
         return None
     if not _strangers(document, delivery.credential):
         return None
-    detail = f"{seen.managers[KEY]} manages it, and keeps logins of other registries in it"
+    detail = (
+        f"{seen.managers[KEY]} manages it, and keeps logins of other registries in it;"
+        " merge: true shares it with them, if_foreign: replace would throw them away"
+    )
     return Failed(reason=Reason.CONFLICT, detail=detail)
 
 
