@@ -100,6 +100,28 @@ ANSWERS = {
     ),
     "somebody else's 500": (Reply(status=500, body={"kind": "Error"}), Reason.SERVICE_ERROR),
     "a proxy's 502": (HTML, Reason.SERVICE_ERROR),
+    "https is spoken there": (
+        Reply(
+            status=400,
+            body=b"Client sent an HTTP request to an HTTPS server.\n",
+            kind="text/plain; charset=utf-8",
+        ),
+        Reason.SERVICE_ERROR,
+    ),
+    "a stranger's 403": (
+        Reply(status=403, body=b"<html>no</html>", kind="text/html"),
+        Reason.SERVICE_ERROR,
+    ),
+    "a stranger's 409": (Reply(status=409, body={"kind": "Error"}), Reason.SERVICE_ERROR),
+    "a stranger's 422": (Reply(status=422, body={"detail": "no"}), Reason.SERVICE_ERROR),
+    "a gateway's 401": (
+        Reply(status=401, body=b"<html>no</html>", kind="text/html"),
+        Reason.UNAUTHENTICATED,
+    ),
+    "a gateway's 413": (
+        Reply(status=413, body=b"<html>no</html>", kind="text/html"),
+        Reason.TOO_LARGE,
+    ),
     "too many requests": (
         Reply(status=429, body=b"Too many requests", kind="text/plain; charset=utf-8"),
         Reason.THROTTLED,
@@ -151,6 +173,15 @@ async def test_a_status_is_read_whatever_its_content_type_is_called(
         case _:
             assert isinstance(outcome, Failed)
             assert outcome.detail.startswith(f"the API server answered {code} Any")
+
+
+async def test_whoever_answers_in_the_place_of_an_api_server_is_told_as_that() -> None:
+    outcome = await applied(Reply(status=403, body=b"<html>no</html>", kind="text/html"))
+
+    assert outcome == Failed(
+        reason=Reason.SERVICE_ERROR,
+        detail="the API server answered 403, not as an API server does",
+    )
 
 
 async def test_a_conflict_of_versions_is_stale() -> None:

@@ -94,7 +94,8 @@ def unwritten(exc: Exception) -> Stale | Failed:
     """As `failed`, for a write: a conflict is an answer and no failure."""
     if isinstance(exc, AnsweredError):
         is_other = any(one.field == "metadata.uid" for one in exc.status.causes)
-        if exc.code == HTTPStatus.CONFLICT or is_other:
+        is_stale = exc.code == HTTPStatus.CONFLICT and bool(exc.status.kind)
+        if is_stale or is_other:
             return Stale()
     return failed(exc)
 
@@ -122,11 +123,16 @@ _BY_CODE: Final = {
     429: Reason.THROTTLED,
 }
 
+_OF_GATEWAYS: Final = frozenset({401, 407, 413, 429})
+"""What these mean is the same if something on the way says it, in words of its own."""
+
 
 def _meaning(code: int, status: Status) -> tuple[Reason, str]:
     if (policy := _POLICY.search(status.message)) is not None:  # 401, 403, 413 or 422, as it says
         return Reason.INVALID_INPUT, f'by admission policy "{policy[1]}"'
     match code:
+        case _ if 400 <= code < 500 and not status.kind and code not in _OF_GATEWAYS:  # noqa: PLR2004 - as below
+            return Reason.SERVICE_ERROR, ""  # whoever that is judges nothing that we sent
         case 403:
             return _forbidden(status)
         case 404 if status.about == "namespaces":
