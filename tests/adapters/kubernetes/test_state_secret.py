@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -207,3 +208,18 @@ async def test_a_dry_run_of_a_state_is_of_a_right_to_write_it() -> None:
 
     assert isinstance(refused, Failed)
     assert refused.reason is Reason.ACCESS_DENIED
+
+
+async def test_what_another_manager_has_in_the_secret_is_removed_too() -> None:
+    """As where somebody put it back from a backup; to leave it out would take it from us alone."""
+    scene = Scene()
+    await scene.store().save(saved(holding()))
+    kept = scene.data()[f"{LOGIN}.json"]
+    scene.server.secrets.clear()
+    data = {f"{LOGIN}.json": base64.b64encode(kept).decode()}
+    manifest = {"metadata": {"name": NAME}, "type": "Opaque", "data": data}
+    scene.server.apply_secret("lk", manifest, "kubectl-create")
+
+    assert await scene.store().remove(LOGIN) is None
+
+    assert scene.data() == {}
