@@ -5,7 +5,7 @@ Every call ends in a value within its own deadline; none raises for what a netwo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -151,8 +151,10 @@ class Hooks(Struct, kw_only=True):
     """Is told why it is not known which namespaces there are, and that it is known again."""
     unchosen: Callable[[Collection[tuple[LoginName, OutputName]]], None] = lambda _: None
     """Is told, as often as `changed`, which outputs choose none."""
-    pruned: Callable[[LoginName, Place], None] = lambda _, __: None
+    not_left: Callable[[LoginName, Place], None] = lambda _, __: None
     """Is told in which Secret nothing of a login is left that should not be."""
+    pruned: Callable[[LoginName, OutputName, Sequence[str]], None] = lambda _, __, ___: None
+    """Is told which Secrets were deleted, or had our entries taken out, in one go."""
     not_pruned: Callable[[LoginName, Place], None] = lambda _, __: None
     """Is told which Secret of a login stays where it should not, until it can be pruned."""
     known: Callable[[LoginName, str], Collection[Known]] = lambda _, __: ()

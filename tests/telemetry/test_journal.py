@@ -154,6 +154,20 @@ def test_places_that_are_left_are_named_with_the_command_that_cleans_them() -> N
     assert line["command"] == "lightkeeper withdraw prod"
 
 
+def test_of_very_many_places_that_were_pruned_twenty_are_named() -> None:
+    places = [f"n{number}/push" for number in range(25)]
+
+    def say(journal: Journal) -> None:
+        journal.places_pruned("prod", OUTPUT, places[:1])
+        journal.places_pruned("prod", OUTPUT, places)
+
+    one, many = written(say)
+
+    assert (one["level"], one["login"], one["output"]) == ("info", "prod", OUTPUT)
+    assert (one["places"], one["more"]) == (places[:1], 0)
+    assert (many["places"], many["more"]) == (places[:20], 5)
+
+
 def test_the_command_that_cleans_places_is_the_one_that_was_given() -> None:
     stream = Stream()
     with logging_to(stream):
@@ -208,6 +222,7 @@ def say_everything(journal: Journal) -> None:
     journal.namespaces_chosen([(LOGIN, OUTPUT)])
     journal.namespaces_chosen([])
     journal.places_left("prod", ["/a"])
+    journal.places_pruned("prod", OUTPUT, ["ci/push"])
     journal.state_not_read(Reason.NETWORK, "d", at())
     journal.renewal_not_begun("w")
     journal.cluster_not_reached("d", at())

@@ -315,6 +315,12 @@ OWN_EVENTS: Final[Mapping[str, OwnEvent]] = {
         "our entries stay in places that are served no more; {command} takes them out",
         "Places are served no more; our entries stay until withdrawn.",
     ),
+    "places_pruned": OwnEvent(
+        "info",
+        "{output} took our entries out where it serves no more",
+        "An output with `prune` serves places no more; their Secrets were deleted, or our entries"
+        " taken out of those that are shared.",
+    ),
     "state_not_read": OwnEvent(
         "error",
         "no login is kept until the saved state is read, {reason}: {detail}",

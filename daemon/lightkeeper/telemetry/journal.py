@@ -145,6 +145,12 @@ class Journal:
         command = self._withdrawal(login)
         _log("places_left", login=login, places=list(places[:20]), command=command)
 
+    def places_pruned(self, login: str, output: str, places: Sequence[str]) -> None:
+        """What was taken out where an output serves no more."""
+        named = list(places[:20])
+        more = len(places) - len(named)
+        _log("places_pruned", login=login, output=output, places=named, more=more)
+
     def state_not_read(self, reason: Reason, detail: str, now: Moment) -> None:
         """Said when it begins, and each hour."""
         if self._is_due("state_not_read", reason, now):

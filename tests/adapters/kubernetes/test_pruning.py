@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from lightkeeper.adapters.kubernetes.manifest import KEY, TYPE
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret
+from lightkeeper.adapters.kubernetes.targets import ServedSecret
 from lightkeeper.core.credential import Credential
 from lightkeeper.core.docker_config import parse
 from lightkeeper.core.facts import LoginName, Place
@@ -65,7 +66,7 @@ async def told(scene: Scene, deleting: Fate) -> tuple[list[str], list[str]]:
     scene.cluster.fate = lambda call: deleting if call.startswith("delete") else FINE
     scene.targets.beat()
     await turns()
-    return scene.pruned, scene.not_pruned
+    return scene.not_left, scene.not_pruned
 
 
 @pytest.mark.parametrize("is_pruned", [False, True])
@@ -80,7 +81,8 @@ async def test_a_secret_is_deleted_where_it_serves_no_more_if_that_was_asked_for
         await drop(scene)
 
         assert (KEY_OF_ONE in scene.server.secrets) is not is_pruned
-    assert scene.pruned == ([PLACE.name] if is_pruned else [])
+    assert scene.not_left == ([PLACE.name] if is_pruned else [])
+    assert scene.pruned == ([[PLACE.name]] if is_pruned else [])
     assert scene.not_pruned == []
 
 
@@ -91,7 +93,7 @@ async def test_a_secret_that_could_not_be_deleted_is_told_once_and_tried_again()
         await put(output)
         scene.cluster.fate = lambda call: UNREACHABLE if call.startswith("get") else FINE
         await drop(scene)
-        assert (scene.pruned, scene.not_pruned) == ([], [PLACE.name])
+        assert (scene.not_left, scene.not_pruned) == ([], [PLACE.name])
 
         assert await told(scene, BROKEN) == ([], [PLACE.name])
         assert KEY_OF_ONE in scene.server.secrets
@@ -156,7 +158,7 @@ async def test_a_secret_that_is_served_again_while_it_is_read_stays() -> None:
         ):
             assert KEY_OF_ONE in scene.server.secrets
 
-    assert (scene.pruned, scene.not_pruned) == ([], [])
+    assert (scene.not_left, scene.not_pruned) == ([], [])
 
 
 async def test_a_secret_that_is_written_between_look_and_delete_stays_until_the_next_try() -> None:
@@ -176,7 +178,7 @@ async def test_a_secret_that_is_written_between_look_and_delete_stays_until_the_
         await drop(scene)
 
         assert KEY_OF_ONE in scene.server.secrets
-        assert (scene.pruned, scene.not_pruned) == ([], [])
+        assert (scene.not_left, scene.not_pruned) == ([], [])
         assert await told(scene, FINE) == ([PLACE.name], [])
 
 
@@ -190,7 +192,7 @@ async def test_a_secret_of_another_lightkeepers_login_of_this_name_stays() -> No
         await drop(scene)
 
         assert KEY_OF_ONE in scene.server.secrets
-    assert scene.pruned == []
+    assert scene.not_left == []
 
 
 async def test_a_secret_that_another_output_of_the_login_has_there_stays() -> None:
@@ -203,7 +205,7 @@ async def test_a_secret_that_another_output_of_the_login_has_there_stays() -> No
         await drop(scene)
 
     assert KEY_OF_ONE in scene.server.secrets
-    assert scene.pruned == []
+    assert scene.not_left == []
 
 
 @pytest.mark.parametrize("whose", ["another login", "somebody"])
@@ -221,7 +223,7 @@ async def test_what_is_not_ours_stays_and_is_not_told_as_pruned(whose: str) -> N
         await drop(scene)
 
     assert KEY_OF_ONE in scene.server.secrets
-    assert (scene.pruned, scene.not_pruned) == ([], [])
+    assert (scene.not_left, scene.not_pruned) == ([], [])
 
 
 async def test_a_secret_that_somebody_deleted_is_gone() -> None:
@@ -232,7 +234,43 @@ async def test_a_secret_that_somebody_deleted_is_gone() -> None:
         scene.server.delete_secret(*KEY_OF_ONE)
         await drop(scene)
 
-    assert scene.pruned == [PLACE.name]
+    assert scene.not_left == [PLACE.name]
+    assert scene.pruned == []
+
+
+async def test_what_is_pruned_in_one_go_is_told_in_one() -> None:
+    scene = a_scene()
+    other = Place(output=OUTPUT, name=f"ci/{NAME}")
+    scene.server.label_namespace("ci", {"ci": "true"})
+    async with scene.running() as output:
+        await scene.changed()
+        await put(output)
+        assert isinstance(await output.deliver(other, a_delivery()), Put)
+        scene.targets.serve([elsewhere(scene)])
+        await turns()
+
+    assert scene.pruned == [[other.name, PLACE.name]]
+
+
+async def test_what_was_pruned_is_told_though_the_end_comes_before_the_rest() -> None:
+    scene = a_scene()
+    other = Place(output=OUTPUT, name=f"ci/{NAME}")
+    scene.server.label_namespace("ci", {"ci": "true"})
+
+    def held_up(call: str) -> Fate:
+        is_later = call.startswith("get") and ("ci", NAME) not in scene.server.secrets
+        return Fate(answers=None) if is_later else FINE
+
+    async with scene.running() as output:
+        await scene.changed()
+        await put(output)
+        assert isinstance(await output.deliver(other, a_delivery()), Put)
+        scene.cluster.fate = held_up
+        scene.targets.serve([elsewhere(scene)])
+        await turns()
+        assert scene.pruned == []
+
+    assert scene.pruned == [[other.name]]
 
 
 async def test_of_a_namespace_that_ends_nothing_is_asked() -> None:
@@ -271,7 +309,8 @@ async def test_of_a_shared_secret_our_entry_goes_and_the_rest_stays() -> None:
     assert entries(scene) == {"ghcr.io"}
     there = scene.server.secrets[KEY_OF_ONE].seen()
     assert not [key for key in there.annotations if key.startswith(f"{LOGIN}.")]
-    assert (scene.pruned, scene.not_pruned) == ([PLACE.name], [])
+    assert (scene.not_left, scene.not_pruned) == ([PLACE.name], [])
+    assert scene.pruned == [[PLACE.name]]
 
 
 @pytest.mark.parametrize("call", ["get", "delete"])
@@ -293,7 +332,7 @@ async def test_who_leads_no_more_deletes_nothing(call: str) -> None:
         await drop(scene)
 
         assert KEY_OF_ONE in scene.server.secrets
-        assert (scene.pruned, scene.not_pruned) == ([], [])
+        assert (scene.not_left, scene.not_pruned) == ([], [])
         leads = True
         assert await told(scene, FINE) == ([PLACE.name], [])
 
@@ -320,7 +359,7 @@ async def test_who_drains_waits_for_the_deletion_under_way_and_begins_no_other()
             await under_way.wait()
             await scene.targets.drain()
 
-        assert scene.pruned == [f"ci/{NAME}"]
+        assert scene.not_left == [f"ci/{NAME}"]
         assert [*scene.server.secrets] == [KEY_OF_ONE]
 
 
@@ -347,7 +386,7 @@ async def test_what_an_output_served_before_a_reload_is_pruned() -> None:
         scene.targets.serve([narrowed])
         await turns()
 
-    assert scene.pruned == [PLACE.name]
+    assert scene.not_left == [PLACE.name]
 
 
 async def test_of_an_output_that_is_configured_no_more_nothing_is_deleted() -> None:
@@ -381,12 +420,18 @@ async def test_who_delivers_hears_before_it_is_told_what_is_gone() -> None:
             heard.append(place)
             gone.set()
 
-        scene.targets.hooks.pruned = pruned
+        scene.targets.hooks.not_left = pruned
         scene.server.label_namespace("team-a", {"ci": None})
         async with asyncio.timeout(5):
             await gone.wait()
 
     assert heard == ["changed", PLACE]
+
+
+def elsewhere(scene: Scene) -> ServedSecret:
+    """Another configuration has the output serve none of what it did."""
+    known = frozenset({"ci", "team-a"})
+    return replace(scene.served, choice=Choice(names=("elsewhere",)), known=known)
 
 
 async def left_behind(scene: Scene) -> None:
@@ -417,7 +462,7 @@ async def test_what_a_former_process_could_not_delete_is_tried_again() -> None:
         await turns()
 
     assert KEY_OF_ONE not in scene.server.secrets
-    assert again.pruned == [PLACE.name]
+    assert (again.not_left, again.pruned) == ([PLACE.name], [[PLACE.name]])
 
 
 async def test_what_was_left_and_is_meant_again_stays() -> None:
@@ -435,4 +480,4 @@ async def test_what_was_left_and_is_meant_again_stays() -> None:
         await turns()
 
     assert KEY_OF_ONE in scene.server.secrets
-    assert (again.pruned, again.not_pruned) == ([], [])
+    assert (again.not_left, again.not_pruned) == ([], [])

@@ -79,9 +79,11 @@ class Scene:
         )
         self.changes = asyncio.Event()
         self.targets.hooks.changed = self.changes.set
-        self.pruned: list[str] = []
+        self.not_left: list[str] = []
+        self.pruned: list[list[str]] = []
         self.not_pruned: list[str] = []
-        self.targets.hooks.pruned = lambda _, place: self.pruned.append(place.name)
+        self.targets.hooks.not_left = lambda _, place: self.not_left.append(place.name)
+        self.targets.hooks.pruned = lambda *told: self.pruned.append([*told[2]])
         self.targets.hooks.not_pruned = lambda _, place: self.not_pruned.append(place.name)
 
     def reach(self, _: ClusterConfig) -> Reached:

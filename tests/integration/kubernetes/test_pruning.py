@@ -43,6 +43,9 @@ def test_a_reload_prunes_what_it_chooses_no_more_though_it_fails_at_first(cluste
 
         assert running.wait_for("places_left")["places"] == [f"{broken}/{NAME}"]
         within(40, "tried again", lambda: cluster.secret(broken) is None)
+        eventually("both are told", lambda: len(running.events("places_pruned")) == 2)
+        told = [one["places"] for one in running.events("places_pruned")]
+        assert told == [[f"{dropped}/{NAME}"], [f"{broken}/{NAME}"]]
         assert cluster.is_good(kept)
         assert len(running.events("places_left")) == 1
         assert not running.events("daemon_surprised")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection
-from typing import Protocol
+from enum import Enum
+from typing import Literal, Protocol
 
 from lightkeeper.adapters.kubernetes.manifest import SecretOptions, holds_any, is_of
 from lightkeeper.adapters.kubernetes.output import SecretWriters, Served, withdraw
@@ -11,6 +12,14 @@ from lightkeeper.cluster import Stale
 from lightkeeper.core.facts import LoginName
 from lightkeeper.core.state import Known
 from lightkeeper.ports import Failed
+
+
+class End(Enum):
+    """What became of a place that is served no more."""
+
+    PRUNED = "we took out what was ours"
+    GONE = "nothing of ours is there"
+    STAYS = "what is ours is there until it can be taken out"
 
 
 class Site(Served, Protocol):
@@ -81,8 +90,8 @@ class Pruning:
 
     async def run(
         self, is_ours: Callable[[], bool], known: Callable[[str], Collection[Known]]
-    ) -> AsyncGenerator[tuple[str, bool], None]:
-        """Try each that is due; each place that is gone, or that is found to stay and is not told.
+    ) -> AsyncGenerator[tuple[str, End], None]:
+        """Try each that is due; each place that is done, or that is found to stay and is not told.
 
         `is_ours` says whether it is for us to do, and is asked before each write; `known` is what
         a login ever had in a place.
@@ -98,10 +107,10 @@ class Pruning:
                     self._tried.add(namespace)
                     if outcome is not None and namespace not in self._told:
                         self._told.add(namespace)
-                        yield place, False
-                elif outcome is True:
+                        yield place, End.STAYS
+                elif isinstance(outcome, End):
                     self._told.discard(namespace)
-                    yield place, True
+                    yield place, outcome
         finally:
             self._is_at_work = False
 
@@ -111,21 +120,22 @@ class Pruning:
         place: str,
         is_ours: Callable[[], bool],
         known: Callable[[str], Collection[Known]],
-    ) -> bool | Failed | None:
-        """Whether ours is gone, or what is there is not ours; None for a time that is not right."""
+    ) -> End | Literal[False] | Failed | None:
+        """How ours went; False for what is not ours, and None for a time that is not right."""
         cluster, options = self._writers.cluster, self._options
         async with self._writers.writing(place):
             if not self._is_right(namespace, is_ours):
                 return None
             if self._site.is_gone(namespace):
-                return True  # with all that is in it
+                return End.GONE  # with all that is in it
             ever = known(place)
             if options.is_shared:
                 hosts, digests = {one.registry for one in ever}, {one.digest for one in ever}
-                return await withdraw(cluster, place, self.login, hosts, digests)
+                taken = await withdraw(cluster, place, self.login, hosts, digests)
+                return End.PRUNED if taken is True else taken
             seen = await cluster.read_secret(namespace, options.name)
             if seen is None or isinstance(seen, Failed):
-                return seen or True
+                return seen or End.GONE
             # Another Lightkeeper may have a login of this name, and serve the namespace now.
             if not (is_of(seen, self.login) and holds_any(seen, ever)):
                 return False
@@ -133,7 +143,7 @@ class Pruning:
                 return None
             deleted = await cluster.delete_secret(namespace, options.name, seen.uid, seen.version)
             # Of one that somebody wrote meanwhile the next look knows whether it is served again.
-            return None if isinstance(deleted, Stale) else deleted or True
+            return None if isinstance(deleted, Stale) else deleted or End.PRUNED
 
     def _is_right(self, namespace: str, is_ours: Callable[[], bool]) -> bool:
         if self._site.is_served(namespace):

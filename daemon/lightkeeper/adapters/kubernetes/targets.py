@@ -15,7 +15,7 @@ from weakref import ref
 from msgspec import Struct
 
 from lightkeeper.adapters.kubernetes.output import KubernetesSecret, SecretWriters
-from lightkeeper.adapters.kubernetes.pruning import Pruning
+from lightkeeper.adapters.kubernetes.pruning import End, Pruning
 from lightkeeper.adapters.kubernetes.serving import Namespaces
 from lightkeeper.cluster import Cluster, ClusterConfig, Hooks
 from lightkeeper.core import policy
@@ -250,12 +250,19 @@ class Targets:
 
     async def _prune(self, output: OutputName, one: Pruning) -> None:
         """Until it is done, or another configuration is served."""
-        async with aclosing(
-            one.run(partial(self._is_for_us, one), partial(self.hooks.known, one.login))
-        ) as pruned:
-            async for place, is_gone in pruned:
-                tell = self.hooks.pruned if is_gone else self.hooks.not_pruned
-                tell(one.login, Place(output=output, name=place))
+        pruned: list[str] = []
+        try:
+            async with aclosing(
+                one.run(partial(self._is_for_us, one), partial(self.hooks.known, one.login))
+            ) as ends:
+                async for place, end in ends:
+                    if end is End.PRUNED:
+                        pruned.append(place)
+                    tell = self.hooks.not_left if end is not End.STAYS else self.hooks.not_pruned
+                    tell(one.login, Place(output=output, name=place))
+        finally:
+            if pruned:
+                self.hooks.pruned(one.login, output, pruned)
 
     def _is_for_us(self, one: Pruning) -> bool:
         is_served = one in self._prunings.values() and not self._is_draining
