@@ -46,7 +46,10 @@ def _look(state: LoginState, digest: Digest | None, *, settled: bool = False) ->
 
 
 def test_every_place_of_every_output_is_known_with_what_may_happen_to_others_logins() -> None:
-    outputs = [FakeOutput(("/a", "/b")), FakeOutput(("/c",), replaces_foreign=False)]
+    outputs = [
+        FakeOutput(("/a", "/b")),
+        FakeOutput(("/c",), replaces_foreign=False, wants="labels"),
+    ]
 
     found = list(places_of(outputs))
 
@@ -54,6 +57,7 @@ def test_every_place_of_every_output_is_known_with_what_may_happen_to_others_log
         (OUTPUT, name) for name in ("/a", "/b", "/c")
     ]
     assert [one.replaces_foreign for one in found] == [True, True, False]
+    assert [one.wants for one in found] == ["", "", "labels"]
 
 
 def test_only_what_may_not_replace_has_to_know_ours() -> None:

@@ -30,6 +30,7 @@ def places_of(outputs: Iterable[Output]) -> Iterator[PlaceState]:
                 place=place,
                 replaces_foreign=output.replaces_foreign,
                 poll=poll,
+                wants=output.wants,
                 proof=Proof.NEVER if output.prove is None else Proof.DUE,
             )
 

@@ -148,6 +148,8 @@ class Output(Protocol):
 
     name: OutputName
     replaces_foreign: bool
+    wants: str
+    """What it writes into each place beside the credential: another text where that is another."""
 
     @property
     def poll(self) -> timedelta:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from lightkeeper.core import facts
 from lightkeeper.core import place as places
 from lightkeeper.core.credential import Credential, Digest
 from lightkeeper.core.facts import Cause
@@ -61,6 +62,32 @@ def test_what_begins_keeps_others_away_and_takes_up_what_was_touched_before() ->
     begun = places.started(replace(NEW, touched=True))
 
     assert (begun.busy, begun.touched) == (True, False)
+
+
+def test_what_is_served_as_before_stays_as_it_is() -> None:
+    assert places.served_as(SERVED, replace(NEW, wants=SERVED.wants)) == SERVED
+
+
+def test_what_is_wanted_otherwise_is_known_and_still_to_be_written() -> None:
+    after = places.served_as(SERVED, replace(NEW, wants="other"))
+
+    assert after == replace(SERVED, wants="other", settled=False)
+
+
+@pytest.mark.parametrize("fact", [seen(MINUTE), delivered(MINUTE)])
+def test_what_was_under_way_when_something_else_was_wanted_does_not_settle_it(
+    fact: facts.PlaceRead | facts.Delivered,
+) -> None:
+    """By a look or a delivery of what was wanted before."""
+    busy = places.served_as(places.started(SERVED), replace(NEW, wants="other"))
+
+    def ended(place: PlaceState) -> PlaceState:
+        if isinstance(fact, facts.Delivered):
+            return places.delivered(place, fact)
+        return places.read(place, fact, FIRST)
+
+    assert not ended(busy).holds(FIRST)
+    assert ended(places.started(ended(busy))).holds(FIRST)
 
 
 def test_a_place_of_a_registry_that_changed_is_as_new_but_for_what_is_under_way() -> None:

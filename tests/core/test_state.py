@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lightkeeper.core.answer import Verdict
 from lightkeeper.core.credential import Digest
-from lightkeeper.core.facts import Cause, OutputName, Place, RoundEnded, Why
+from lightkeeper.core.facts import Cause, LoginFact, OutputName, Place, RoundEnded, Why
 from lightkeeper.core.moment import Moment, ServerClock
 from lightkeeper.core.place import PlaceState
 from lightkeeper.core.places import Places
@@ -257,6 +257,25 @@ def test_one_that_is_altered_further_is_told_once() -> None:
 
     assert state.drift_of(place_of(state), FIRST.digest, settled=False) is None
     assert state.drift_of(place_of(state), FIRST.digest, settled=True) is None
+
+
+@pytest.mark.parametrize("fact", [None, seen(MINUTE, settled=False), not_delivered(MINUTE)])
+def test_what_we_want_otherwise_ourselves_is_no_drift(fact: LoginFact | None) -> None:
+    state = delivered_to(HERE).with_places([PlaceState(place=HERE, wants="other")])
+    state = state if fact is None else after(state, fact)
+    place = place_of(state)
+
+    assert not place.holds(state.held)
+    assert state.drift_of(place, FIRST.digest, settled=False) is None
+    assert state.drift_of(place, None, settled=False) is Cause.REMOVED
+    assert state.drift_of(place, FOREIGN, settled=False) is Cause.REPLACED
+
+
+def test_what_is_altered_once_it_is_as_we_want_it_is_a_drift_again() -> None:
+    state = delivered_to(HERE).with_places([PlaceState(place=HERE, wants="other")])
+    state = after(state, delivered(MINUTE))
+
+    assert state.drift_of(place_of(state), FIRST.digest, settled=False) is Cause.ALTERED
 
 
 def test_an_empty_runtime_directory_is_no_drift() -> None:

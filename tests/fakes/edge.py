@@ -232,9 +232,13 @@ class FakeOutput:
     names: tuple[str, ...] = ("/a/config.json",)
     name: OutputName = OUTPUT
     replaces_foreign: bool = True
+    wants: str = ""
     poll: timedelta = policy.POLL
     gate: Gate = field(default_factory=Gate)
+    reading: Gate = field(default_factory=Gate)
     held: dict[str, Digest | None] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    """What was wanted beside the credential when it was put there."""
     failures: dict[str, Failed | Pending | Foreign | Exception] = field(default_factory=dict)
     is_unlisted: bool = False
     gone: set[str] = field(default_factory=set)
@@ -262,8 +266,10 @@ class FakeOutput:
     async def read(
         self, place: Place, held: Credential, spared: frozenset[Digest] | None
     ) -> Found | Pending | Failed:
-        digest = self.held.get(place.name)
-        return Found(digest=digest, settled=digest == held.digest)
+        async with self.reading.passing():
+            digest = self.held.get(place.name)
+        is_wanted = self.written.get(place.name, self.wants) == self.wants
+        return Found(digest=digest, settled=digest == held.digest and is_wanted)
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
         async with self.gate.passing():
@@ -278,6 +284,8 @@ class FakeOutput:
             return Foreign(digest=there)
         self.deliveries.append(delivery)
         changed = there != delivery.credential.digest
+        changed |= self.written.get(place.name, self.wants) != self.wants
+        self.written[place.name] = self.wants
         self.held[place.name] = delivery.credential.digest
         return Put(changed=changed, notices=frozenset())
 

@@ -37,6 +37,8 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     """Whether a credential that we did not write may be overwritten."""
     poll: timedelta = policy.POLL
     """How often it is read, even if nobody says that it changed."""
+    wants: str = ""
+    """What is to be written there beside the credential, as its output tells it apart."""
     is_read: bool = False
     digest: Digest | None = None
     """What it held when last read."""
@@ -49,6 +51,8 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
     confirmed: Digest | None = None
     """The last credential of ours that was seen there: what a drift is measured against."""
     busy: bool = False
+    wanted_anew: bool = False
+    """Whether something else is wanted there since that began which it is busy with."""
     pending: str = ""
     """Why it cannot be there yet; empty if it can."""
     failure: Failure | None = None
@@ -103,14 +107,27 @@ def unread(place: PlaceState) -> PlaceState:
         place=place.place,
         replaces_foreign=place.replaces_foreign,
         poll=place.poll,
+        wants=place.wants,
         busy=place.busy,
+        wanted_anew=place.wanted_anew,
         proof=place.proof,
     )
 
 
+def served_as(place: PlaceState, new: PlaceState) -> PlaceState:
+    """The same place, served like `new` from now on; what is known of it stays.
+
+    Where something else is wanted beside the credential, that is still to be written.
+    """
+    after = replace(place, replaces_foreign=new.replaces_foreign, poll=new.poll, wants=new.wants)
+    if new.wants == place.wants:
+        return after
+    return replace(after, settled=False, wanted_anew=place.busy)
+
+
 def started(place: PlaceState) -> PlaceState:
     """It is being read or written; what is touched from now on is touched after."""
-    return replace(place, busy=True, touched=False)
+    return replace(place, busy=True, touched=False, wanted_anew=False)
 
 
 def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> PlaceState:
@@ -122,7 +139,7 @@ def read(place: PlaceState, fact: facts.PlaceRead, held: Credential | None) -> P
         pending="",
         is_read=True,
         digest=fact.digest,
-        settled=fact.settled,
+        settled=fact.settled and not place.wanted_anew,
         read_at=fact.at.boot,
         notices=fact.notices | staying or NO_NOTICES,
         proof=Proof.GIVEN if fact.proven else place.proof,
@@ -196,7 +213,7 @@ def delivered(place: PlaceState, fact: facts.Delivered) -> PlaceState:
         pending="",
         is_read=True,
         digest=fact.digest,
-        settled=True,
+        settled=not place.wanted_anew,
         read_at=fact.at.boot,
         had_ours=True,
         confirmed=fact.digest,

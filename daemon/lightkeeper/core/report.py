@@ -274,6 +274,8 @@ def _waits(state: LoginState, place: PlaceState, now: Moment) -> str:
         return f"{done}; it is to be {does} at {again}"
     if place.pending:
         return f"{place.pending}; looked for again from {again} on"
+    if place.digest == state.held.digest:
+        return "it holds what is held, and is to be written otherwise; its delivery comes next"
     return "what is held is not there yet; its delivery comes next"
 
 

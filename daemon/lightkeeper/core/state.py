@@ -15,7 +15,7 @@ from lightkeeper.core.credential import Credential, Digest, RegistryHost
 from lightkeeper.core.facts import Cause, LoginName, OutputName, Place, RoundEnded
 from lightkeeper.core.failure import Failure
 from lightkeeper.core.moment import Moment, ServerClock
-from lightkeeper.core.place import PlaceState, Proof
+from lightkeeper.core.place import PlaceState, Proof, served_as
 from lightkeeper.core.places import NO_PLACES, Places
 from lightkeeper.core.policy import Policy, early_end_pause
 from lightkeeper.core.reasons import OF_VERIFICATION, Reason
@@ -197,7 +197,9 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         if digest is None:
             return Cause.REMOVED if was_ours else None
         if digest == held:
-            return Cause.ALTERED if was_ours and not settled else None
+            # Unsettled without a drift is what we want otherwise ourselves.
+            was_well = place.settled or place.drift is not None
+            return Cause.ALTERED if was_ours and was_well and not settled else None
         if is_marked or digest in self.ours_in(place) or digest in self.kin:
             return Cause.REVERTED if was_ours else None
         return Cause.REPLACED
@@ -243,7 +245,7 @@ class LoginState(Struct, frozen=True, kw_only=True, gc=False):
         gone = set(unserved(known, served))
         again = {one.name for one in self.left if one.place not in gone}
         kept = Places.of(
-            replace(self.places[place], replaces_foreign=new.replaces_foreign, poll=new.poll)
+            served_as(self.places[place], new)
             if place in self.places
             else replace(new, had_ours=place.name in again)
             for place, new in served.items()

@@ -314,6 +314,8 @@ async def test_another_label_is_put_on_what_holds_the_login() -> None:
     scene = Scene()
     await put(scene.output(labels={"team": "one"}), a_delivery())
     output = scene.output(labels={"team": "two"})
+    assert output.wants != scene.output(labels={"team": "one"}).wants
+    assert output.wants == scene.output(labels={"team": "two"}).wants
     assert await read(output) == Found(digest=FIRST.digest, settled=False)
 
     await put(output, a_delivery())

@@ -32,6 +32,7 @@ class DockerFile:
     ) -> None:
         self.name = name
         self.replaces_foreign = replaces_foreign
+        self.wants = ""
         self.poll = policy.POLL
         self.prove = None
         self.is_unlisted = False

@@ -42,6 +42,12 @@ class SecretOptions(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = _NOTHING
     annotations: Mapping[str, str] = _NOTHING
 
+    @property
+    def wants(self) -> str:
+        """All of it but the name, to be told apart."""
+        metadata = [sorted(each.items()) for each in (self.labels, self.annotations)]
+        return repr((self.is_shared, *metadata))
+
 
 class Change(Struct, frozen=True, kw_only=True):
     """What is to be applied."""

@@ -105,6 +105,7 @@ class KubernetesSecret:
     ) -> None:
         self.name = name
         self.replaces_foreign = replaces_foreign
+        self.wants = options.wants
         self._login = login
         self._served = served
         self._options = options
