@@ -149,6 +149,37 @@ def test_what_the_daemon_would_have_no_right_to_is_refused(setting: str, why: st
     assert why in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "where"),
+    [
+        ("config=null", "missing property 'config'"),
+        ("config.logins={prod}", "'/config/logins/0'"),
+        ("config.logins[0].outputs=a", "'/config/logins/0/outputs'"),
+        ("config.logins[0].outputs[0].namespaces=ci", "'/config/logins/0/outputs/0/namespaces'"),
+        ("config.logins[0].outputs[0].secret=7", "'/config/logins/0/outputs/0/secret'"),
+        ("config.logins[0].outputs[0].cluster=a", "'/config/logins/0/outputs/0/cluster'"),
+        ("config.logins[0].outputs[0].prune=true", "missing property 'type'"),
+        ("push=null", "missing property 'push'"),
+        ("push.secrets=null", "missing property 'secrets'"),
+        ("push.secrets={a/b}", "'/push/secrets/0'"),
+        ("push.namespaces={ci,Team_A}", "'/push/namespaces/1'"),
+        ("push.namespaces={team-*}", "'/push/namespaces/0'"),
+        ("image=null", "missing property 'image'"),
+        ("serviceAccount=null", "missing property 'serviceAccount'"),
+    ],
+)
+def test_what_has_another_form_is_refused_by_where_it_stands(setting: str, where: str) -> None:
+    """Not by the words of a template that falls over it."""
+    if "outputs[0]" in setting and "prune" not in setting:
+        setting += ",config.logins[0].outputs[0].type=kubernetes_secret"
+
+    done = run_helm(template(setting))
+
+    assert done.returncode != 0
+    assert where in done.stderr
+    assert "values don't meet the specifications of the schema" in done.stderr
+
+
 @pytest.mark.parametrize("which", ["kubeconfig=/k/config", "context=other"])
 def test_what_is_written_into_another_cluster_takes_no_right_here(which: str) -> None:
     output = "config.logins[0].outputs[0]"
