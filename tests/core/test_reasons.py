@@ -58,6 +58,12 @@ def test_whoever_finds_others_in_a_place_is_told_the_way_that_loses_nothing_firs
     assert advice.index("merge: true, which leaves them") < advice.index("if_foreign: replace")
 
 
+def test_what_is_to_be_changed_is_named_as_the_configuration_calls_it() -> None:
+    assert "set the output's secret to another name" in DELIVERY[Reason.WRONG_TYPE].advice
+    for reason in (Reason.MALFORMED, Reason.UNSAFE_PATH):
+        assert "the seed if the detail names it" in DELIVERY[reason].advice
+
+
 def test_a_state_is_a_file_or_a_secret_like_any_other_save_that_nobody_else_writes_it() -> None:
     assert STORE.keys() == DELIVERY.keys() - {Reason.CONFLICT}
 

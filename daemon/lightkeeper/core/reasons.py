@@ -224,16 +224,17 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
             passes=True,
         ),
         Reason.MALFORMED: Failing(
-            advice="The place holds no Docker config that clients could read, so it is left as it"
-            " is; repair it by hand, or move the file away or delete the Secret."
+            advice="The place, or the seed if the detail names it, holds no Docker config that"
+            " clients could read, so it is left as it is; repair it by hand, or move a place's file"
+            " away or delete the Secret."
         ),
         Reason.TOO_LARGE: Failing(
             advice="What the place holds, or would, is larger than any Docker config or than a"
             " Secret's 1 MiB; check that it is the right one, it is left as it is."
         ),
         Reason.UNSAFE_PATH: Failing(
-            advice="The path is not a regular file, or its links lead in a circle or nowhere; give"
-            " the path of a Docker config file."
+            advice="The path, or that of the seed if the detail names it, is not a regular file, or"
+            " its links lead in a circle or nowhere; give the path of a Docker config file."
         ),
         Reason.SINGLE_FILE_MOUNT: Failing(
             advice="The file is a mount of its own and cannot be replaced; mount its directory"
@@ -299,7 +300,7 @@ DELIVERY: Final[Mapping[Reason, Failing]] = MappingProxyType(
         ),
         Reason.WRONG_TYPE: Failing(
             advice="The Secret is of another type than kubernetes.io/dockerconfigjson, which"
-            " cannot be changed; delete it, or give the output another name."
+            " cannot be changed; delete it, or set the output's secret to another name."
         ),
         Reason.IMMUTABLE: Failing(
             advice="The Secret is immutable and cannot be renewed; delete it, so that Lightkeeper"
