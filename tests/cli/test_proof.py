@@ -107,19 +107,18 @@ def test_a_secret_that_may_be_written_and_not_made_anew_is_told_as_that() -> Non
 
     assert shown(a_try(unmakeable=(failure,))) == [
         (Tone.GOOD, f"prod: 3 Secrets of {OUTPUT} could be written"),
-        (
-            Tone.WRONG,
-            f"prod: 1 of 3 Secrets of {OUTPUT} could not be made anew, were they deleted",
-        ),
+        (Tone.WRONG, f"prod: 1 of 3 Secrets of {OUTPUT} could not be made anew, once deleted"),
         (Tone.WRONG, f"  a/{NAME}: access_denied: may not create secrets"),
         (Tone.PLAIN, f"    {DELIVERY[Reason.ACCESS_DENIED].advice}"),
     ]
 
 
-def test_of_those_that_were_looked_at_the_others_are_told_as_others() -> None:
+def test_of_those_that_were_looked_at_the_others_are_told_to_be_in_the_plan() -> None:
     told = [text for _, text in shown(a_try((f"a/{NAME}", DENIED), places=304, count=1))]
 
-    assert told[0] == f"prod: 1 of 1 other Secret of {OUTPUT} could not be written"
+    assert told[0] == (
+        f"prod: 1 Secret of {OUTPUT} could not be written; the others fail as the plan says"
+    )
     assert told[1].startswith("  of 304 the first 200 were looked at; ")
 
 
@@ -142,7 +141,10 @@ def test_how_far_it_was_tried_is_told() -> None:
     assert shown(a_try(places=0, count=0)) == []
     assert shown(a_try(places=1, count=0)) == []
     assert shown(a_try(places=3, count=2)) == [
-        (Tone.GOOD, f"prod: 2 other Secrets of {OUTPUT} could be written")
+        (
+            Tone.GOOD,
+            f"prod: 2 Secrets of {OUTPUT} could be written; the others fail as the plan says",
+        )
     ]
 
 

@@ -68,13 +68,17 @@ def _secrets(tried: Tried) -> Iterator[Line]:
     of = f"of {tried.output}"
     if not tried.tried:  # none is chosen, or all fail already: the plan said so
         return
-    # Of the rest it was said already that they fail.
-    other = "other " if tried.tried < tried.looked else ""
-    secrets = f"{tried.tried} {other}Secret{'' if tried.tried == 1 else 's'}"
-    if failed := len(tried.failures):
-        yield _AT(f"{tried.login}: {failed} of {secrets} {of} could not be written", Tone.WRONG)
+    secrets = f"{tried.tried} Secret{'' if tried.tried == 1 else 's'}"
+
+    def some(failures: Sequence[object]) -> str:
+        share = "" if tried.tried == 1 else f"{len(failures)} of "
+        return f"{tried.login}: {share}{secrets} {of}"
+
+    rest = "; the others fail as the plan says" if tried.tried < tried.looked else ""
+    if tried.failures:
+        yield _AT(f"{some(tried.failures)} could not be written{rest}", Tone.WRONG)
     else:
-        yield _AT(f"{tried.login}: {secrets} {of} could be written", Tone.GOOD)
+        yield _AT(f"{tried.login}: {secrets} {of} could be written{rest}", Tone.GOOD)
     if tried.is_placeholder:
         yield Line("tried with a placeholder, since no login is known yet", Tone.QUIET)
     if tried.looked < tried.places:
@@ -84,17 +88,11 @@ def _secrets(tried: Tried) -> Iterator[Line]:
             Tone.QUIET,
         )
     yield from _failures(tried.failures, DELIVERY)
-    if gone := len(tried.unmakeable):
-        yield _AT(
-            f"{tried.login}: {gone} of {secrets} {of} could not be made anew, were they deleted",
-            Tone.WRONG,
-        )
+    if tried.unmakeable:
+        yield _AT(f"{some(tried.unmakeable)} could not be made anew, once deleted", Tone.WRONG)
     yield from _failures(tried.unmakeable, DELIVERY)
-    if kept := len(tried.undeletable):
-        yield _AT(
-            f"{tried.login}: {kept} of {secrets} {of} could not be deleted, as prune would",
-            Tone.WRONG,
-        )
+    if tried.undeletable:
+        yield _AT(f"{some(tried.undeletable)} could not be deleted, as prune would", Tone.WRONG)
     yield from _failures(tried.undeletable, DELIVERY)
 
 

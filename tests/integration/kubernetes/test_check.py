@@ -145,6 +145,6 @@ def test_all_that_is_wrong_is_told_where_the_state_cannot_be_read_either(
     said = done.stdout
     assert f"prod   eu-central-1  not known without the state  {one}/{NAME}" in said
     assert "prod: AWS knows it as " in said
-    assert f"prod: 1 of 1 Secret of kubernetes_secret:{NAME} could not be written" in said
+    assert f"prod: 1 Secret of kubernetes_secret:{NAME} could not be written" in said
     assert f"the state {home}/state: access_denied: " in said
     assert f"the Lease {home}/leader: access_denied: " in said
