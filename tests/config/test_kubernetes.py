@@ -107,7 +107,7 @@ BAD = [
     (
         "labels: {lightkeeper.io/a: b}",
         (
-            "labels.a key: is not a label's key such as example.com/team;"
+            "labels.lightkeeper.io/a: is not a label's key such as example.com/team;"
             " lightkeeper.io/ is Lightkeeper's own"
         ),
     ),
@@ -131,6 +131,13 @@ BAD = [
         r'annotations: {"a\n": b}',
         (
             "annotations.a key: is not an annotation's key such as example.com/team;"
+            " lightkeeper.io/ is Lightkeeper's own"
+        ),
+    ),
+    (
+        "annotations: {lightkeeper.io/login: b}",
+        (
+            "annotations.lightkeeper.io/login: is not an annotation's key such as example.com/team;"
             " lightkeeper.io/ is Lightkeeper's own"
         ),
     ),

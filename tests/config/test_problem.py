@@ -90,6 +90,7 @@ def test_the_name_of_an_object_is_shown_by_its_halves(text: str) -> None:
 )
 def test_a_name_with_a_half_that_may_be_a_secret_is_not_shown(text: str) -> None:
     assert shown_name(text) == "the value"
+    assert shown_name(text, "a key") == "a key"
 
 
 def test_the_nearest_word_is_named_else_all_of_them() -> None:

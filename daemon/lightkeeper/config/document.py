@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from lightkeeper.config.problem import ConfigErrors, Problem, shown
+from lightkeeper.config.problem import ConfigErrors, Problem, shown_name
 from lightkeeper.config.tree import NOTHING, NUMBER, YES_OR_NO, Items, Keys, Node, Text, Where
 
 MAX_BYTES: Final = 1 << 20
@@ -140,7 +140,7 @@ class _Builder:
         for key, value in node.value:
             line = _line(key.start_mark)
             name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            place = where.below(shown(name, "a key"), line=line)
+            place = where.below(shown_name(name, "a key"), line=line)
             if name in entries:
                 first = entries[name].where.line
                 self._problems.append(place.problem(f"is given twice; first in line {first}"))

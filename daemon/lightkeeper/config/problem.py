@@ -52,10 +52,11 @@ def shown(text: str, otherwise: str = "the value") -> str:
     return text if _PLAIN.fullmatch(text) or _NAME.fullmatch(text) else otherwise
 
 
-def shown_name(text: str) -> str:
-    """The same of NAMESPACE/NAME, whose halves are looked at each by itself."""
+def shown_name(text: str, otherwise: str = "the value") -> str:
+    """The same of NAMESPACE/NAME, or a label's key, whose halves are looked at each by itself."""
     halves = text.split("/", 1)
-    return text if text and all(half == shown(half, "") for half in halves) else shown(text)
+    is_plain = text and all(half == shown(half, "") for half in halves)
+    return text if is_plain else shown(text, otherwise)
 
 
 def choice(word: str, known: Collection[str], prefix: str = "") -> str:
