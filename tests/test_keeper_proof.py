@@ -7,6 +7,7 @@ import pytest
 from lightkeeper.core import facts
 from lightkeeper.core.facts import Place
 from lightkeeper.core.reasons import Reason
+from lightkeeper.core.report import report, unready
 from lightkeeper.keeper import Keeper
 from lightkeeper.ports import Failed, IfForeign
 from tests.core.making import LOGIN, MINUTE, POLICY, SECOND
@@ -14,6 +15,7 @@ from tests.fakes.edge import FakeOutput, running, turns
 from tests.keeping import Scene
 
 NAME = "ci/lightsail-push"
+IMMUTABLE = Failed(reason=Reason.IMMUTABLE, detail="it is marked as immutable")
 REFUSED = Failed(reason=Reason.ACCESS_DENIED, detail="403")
 
 
@@ -72,6 +74,34 @@ async def test_what_would_fail_is_told_at_the_start_and_mends_by_itself(scene: S
     assert (failed.reason, failed.foreseen) == (Reason.ACCESS_DENIED, True)
     assert mended.failure is None
     assert scene.output.deliveries == []
+
+
+async def test_what_shows_in_a_look_is_told_before_it_is_due_and_needs_no_dry_run(
+    scene: Scene,
+) -> None:
+    """Somebody made it immutable after it was delivered."""
+    keeper = scene.keeper()
+    async with running(keeper):
+        await scene.edge.notebook.until(facts.RoundEnded)
+        scene.output.obstacles = {NAME: IMMUTABLE}
+        scene.edge.pass_on(MINUTE)
+        failed = await scene.edge.notebook.until(facts.DeliveryFailed)
+        scene.edge.pass_on(MINUTE)
+        await scene.edge.notebook.until(facts.DeliveryFailed, 2)
+        (place,) = keeper.state.places.values()
+        told = report([(keeper.state, "")], scene.edge.clock.now())
+        assert scene.output.proven == []
+
+        scene.output.obstacles.clear()
+        scene.edge.pass_on(MINUTE)
+        await turns()
+        (mended,) = keeper.state.places.values()
+
+    assert isinstance(failed, facts.DeliveryFailed)
+    assert (failed.reason, failed.foreseen) == (Reason.IMMUTABLE, True)
+    assert place.is_failing_ahead(keeper.state.held)
+    assert unready(told, every_place=False) == ()
+    assert mended.failure is None
 
 
 async def test_a_reload_has_it_proven_again(scene: Scene) -> None:

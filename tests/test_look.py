@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from lightkeeper.core import facts
 from lightkeeper.core.credential import Digest
@@ -223,6 +224,16 @@ def test_a_dry_run_that_was_refused_is_told_as_the_next_delivery_would_be() -> N
         detail="it is current, and the next would fail: 403",
         foreseen=True,
     )
+
+
+def test_what_shows_without_a_dry_run_is_told_the_same_way() -> None:
+    seen = Found(digest=FIRST.digest, settled=True, obstacle=REFUSED)
+
+    assert looked(_unread(), HERE, seen, NOW) == looked(
+        _unread(), HERE, replace(seen, obstacle=None), NOW, proof=REFUSED
+    )
+    (read,) = looked(_unread(), HERE, replace(seen, settled=False), NOW)
+    assert isinstance(read, facts.PlaceRead)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ def looked(
 
     `proof` is what a dry run told beside it.
     """
+    if isinstance(seen, Found) and seen.obstacle is not None:
+        proof = seen.obstacle
     known = state.places.get(place)
     if known is None or not isinstance(seen, Found):
         return [seen_at(state.login, place, seen, now)]

@@ -38,6 +38,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """Who else wrote there last, where that is kept: a field manager of Kubernetes'."""
     is_marked: bool = False
     """Whether the place itself tells that it is ours and no later than what is held."""
+    obstacle: Failed | None = None
+    """What would keep the next write from it, as far as it shows without one being tried."""
 
 
 class Put(Struct, frozen=True, kw_only=True):

@@ -169,7 +169,8 @@ class Steps:
         seen = await output.read(place, held, spared(self._state, place))
         proof = None
         if isinstance(seen, Found):
-            if step.proves and seen.settled and output.prove is not None:
+            is_open = seen.settled and seen.obstacle is None
+            if step.proves and is_open and output.prove is not None:
                 proof = proof_of(await output.prove(place, delivery_of(self._state, place, held)))
             seen = replace(seen, settled=seen.settled and self._state.held is held)
         return looked(self._state, place, seen, self._now(), proof=proof)

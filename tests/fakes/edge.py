@@ -246,6 +246,8 @@ class FakeOutput:
     deliveries: list[Delivery] = field(default_factory=list)
     proofs: dict[str, Failed] | None = None
     """Why the next write would fail, by place; None where there is no dry run."""
+    obstacles: dict[str, Failed] = field(default_factory=dict)
+    """What a look shows that would keep the next write from a place."""
     proven: list[tuple[Place, Delivery]] = field(default_factory=list)
 
     @property
@@ -269,7 +271,11 @@ class FakeOutput:
         async with self.reading.passing():
             digest = self.held.get(place.name)
         is_wanted = self.written.get(place.name, self.wants) == self.wants
-        return Found(digest=digest, settled=digest == held.digest and is_wanted)
+        return Found(
+            digest=digest,
+            settled=digest == held.digest and is_wanted,
+            obstacle=self.obstacles.get(place.name),
+        )
 
     async def deliver(self, place: Place, delivery: Delivery) -> Put | Foreign | Pending | Failed:
         async with self.gate.passing():

@@ -245,7 +245,7 @@ class DeliveryFailed(Struct, frozen=True, kw_only=True):
     reason: Reason
     detail: str
     foreseen: bool = False
-    """Whether a dry run alone failed: the place holds what is held."""
+    """Whether it is the next write that would fail: the place holds what is held."""
 
 
 class RoundEnded(Struct, frozen=True, kw_only=True):

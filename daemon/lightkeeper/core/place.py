@@ -76,7 +76,7 @@ class PlaceState(Struct, frozen=True, kw_only=True, gc=False):
         )
 
     def is_failing_ahead(self, credential: Credential | None) -> bool:
-        """Whether it holds the credential, and all that failed is the dry run of the next write."""
+        """Whether it holds the credential, and all that fails is the next write, ahead of it."""
         return self.failure is not None and self.proof is Proof.REFUSED and self.holds(credential)
 
     @property

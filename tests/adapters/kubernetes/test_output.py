@@ -350,12 +350,13 @@ async def test_an_immutable_one_is_told_when_it_has_to_change() -> None:
     output = scene.output()
     await put(output, a_delivery())
     scene.server.edit_secret("ci", NAME, {("immutable", ""): True}, "kubectl-edit")
-    assert await read(output) == Found(digest=FIRST.digest, settled=True)
 
+    found = await read(output)
     done = await output.deliver(CI, a_delivery(SECOND_ONE))
 
     assert isinstance(done, Failed)
     assert done.reason is Reason.IMMUTABLE
+    assert found == Found(digest=FIRST.digest, settled=True, obstacle=done)
 
 
 async def test_what_no_client_could_read_is_left_as_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lightkeeper.core.credential import Digest
 from lightkeeper.core.reasons import Reason
 from lightkeeper.ports import Failed, Found, IfForeign, Put
 from tests.adapters.kubernetes.test_output import (
@@ -73,7 +74,9 @@ async def test_a_dry_run_tells_of_an_immutable_secret_that_holds_what_is_held() 
     output = scene.output()
     await put(output, a_delivery())
     scene.server.edit_secret("ci", NAME, {("immutable", ""): True}, "kubectl-edit")
-    assert await read(output) == Found(digest=FIRST.digest, settled=True)
+    found = await read(output)
+    assert isinstance(found, Found)
+    assert found.settled
 
     refused = await output.prove(CI, a_delivery())
 
@@ -103,6 +106,21 @@ async def test_a_dry_run_leaves_alone_what_is_somebody_elses() -> None:
     assert isinstance(refused, Failed)
     assert refused.reason is Reason.CONFLICT
     assert scene.asked == ["get secrets"]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("spared", [frozenset({FIRST.digest}), None])
+async def test_a_look_tells_of_what_is_somebody_elses_and_is_to_stay(
+    spared: frozenset[Digest] | None, *, is_shared: bool
+) -> None:
+    scene = Scene()
+    scene.others(GHCR)
+
+    found = await scene.output(is_shared=is_shared).read(CI, FIRST, spared)
+
+    assert isinstance(found, Found)
+    is_barred = spared is not None and not is_shared
+    assert (found.obstacle and found.obstacle.reason) == (Reason.CONFLICT if is_barred else None)
 
 
 async def test_a_dry_run_says_nothing_of_a_login_that_came_in_between_and_is_not_ours() -> None:

@@ -175,7 +175,7 @@ def settle(hands: Hands) -> None:
     for output, deeds in healed:
         for deed in deeds:
             within(ROUND_SECONDS, f"{output} {deed}", partial(hands.is_good, output, deed))
-    for deed in ("replaced", "taken", "typed", "malformed"):
+    for deed in ("replaced", "taken", "typed", "immutable", "malformed"):
         within(ROUND_SECONDS, f"{deed} told", partial(hands.is_told_to_fail, deed))
     within(ROUND_SECONDS, "the annotation", hands.is_annotated_again)
 
@@ -216,7 +216,7 @@ def test_what_was_done_is_told_with_who_did_it_and_mended(
         ("replaced", "conflict", "written by somebody"),
         ("taken", "conflict", "helm manages it, and keeps logins of other registries in it"),
         ("typed", "wrong_type", "it is of type Opaque"),
-        ("immutable", "immutable", ""),
+        ("immutable", "immutable", "it is current, and the next would fail: it is marked as"),
         ("malformed", "malformed", "its auths is not an object"),
     ],
 )
@@ -244,7 +244,7 @@ def test_what_must_stay_has_stayed(hands: Hands) -> None:
 
 
 def test_an_immutable_secret_keeps_the_login_that_it_has(hands: Hands) -> None:
-    """It failed when a renewal came, and not before: nothing was to be written."""
+    """That the next could not be written was told before a renewal came."""
     assert hands.is_good("own", "immutable")
     assert hands.cluster.lightsail.calls() == 2
 

@@ -81,7 +81,15 @@ def look(
     )
     notices = there.notices - _OF_FILES
     by = seen.managers.get(KEY, "")
-    return replace(there, settled=settled, notices=notices, by=by, is_marked=bool(marked))
+    barred = _barred(seen, document, held, options, is_spared=spared is not None)
+    return replace(
+        there,
+        settled=settled,
+        notices=notices,
+        by=by,
+        is_marked=bool(marked),
+        obstacle=barred,
+    )
 
 
 def change(
@@ -184,11 +192,24 @@ def _obstacle(
 ) -> Foreign | Failed | None:
     if steps_back := foreign(document, delivery):
         return replace(steps_back, by=seen.managers.get(KEY, ""))
+    is_spared = delivery.if_foreign is IfForeign.SPARE
+    return _barred(seen, document, delivery.credential, options, is_spared=is_spared)
+
+
+def _barred(
+    seen: SecretSeen,
+    document: Document,
+    held: Credential,
+    options: SecretOptions,
+    *,
+    is_spared: bool,
+) -> Failed | None:
+    """What keeps every write from a Secret, whatever is in it for the registry of `held`."""
     if seen.is_immutable:
         return Failed(reason=Reason.IMMUTABLE, detail="it is marked as immutable")
-    if options.is_shared or delivery.if_foreign is not IfForeign.SPARE or KEY not in seen.managers:
+    if options.is_shared or not is_spared or KEY not in seen.managers:
         return None
-    if not _strangers(document, delivery.credential):
+    if not _strangers(document, held):
         return None
     detail = (
         f"{seen.managers[KEY]} manages it, and keeps logins of other registries in it;"
