@@ -45,6 +45,51 @@ async def test_a_reload_remembers_them_the_same_way() -> None:
         assert [one.name for one in fleet.states[0].left] == [LEFT]
 
 
+@pytest.mark.parametrize("is_restart", [False, True])
+async def test_what_a_configuration_leaves_is_told_once_its_output_knows_its_places(
+    *, is_restart: bool
+) -> None:
+    """But not what went with its namespace; nor what goes later, with a label of its own."""
+    edge = Edge()
+    fleet = Fleet(edge.world(), {})
+    source = edge.source(edge.issuer())
+    before = kept(LOGIN, "f", source, FakeOutput(names=(LEFT, GONE, STAYS)))
+    output = FakeOutput(names=(LEFT, GONE, STAYS), is_unlisted=True)
+    after = kept(LOGIN, "f", source, output)
+    fleet.apply([before])
+    async with running(fleet):
+        await edge.notebook.until(facts.RoundEnded)
+        if not is_restart:
+            assert fleet.apply([after]) == {}
+    if is_restart:
+        fleet = Fleet(edge.world(), {LOGIN: edge.store.kept[LOGIN]})
+        assert fleet.apply([after]) == {}
+    assert fleet.survey() == {}
+
+    output.names, output.gone, output.is_unlisted = (STAYS,), {GONE}, False
+    assert fleet.survey() == {LOGIN: [Place(OUTPUT, LEFT)]}
+    assert fleet.survey() == {}
+
+    output.names = ()
+    assert fleet.survey() == {}
+
+
+async def test_who_ceases_to_lead_says_nothing_of_what_it_was_to_be_told() -> None:
+    edge = Edge()
+    fleet = Fleet(edge.world(), {})
+    source = edge.source(edge.issuer())
+    output = FakeOutput(names=(LEFT, STAYS), is_unlisted=True)
+    fleet.apply([kept(LOGIN, "f", source, FakeOutput(names=(LEFT, STAYS)))])
+    async with running(fleet):
+        await edge.notebook.until(facts.RoundEnded)
+        fleet.apply([kept(LOGIN, "f", source, output)])
+    fleet.close()
+
+    output.names, output.is_unlisted = (STAYS,), False
+
+    assert fleet.survey() == {}
+
+
 async def test_one_round_tells_of_all_places_though_they_are_told_after_the_credential() -> None:
     """A file is delivered meanwhile, and what comes after the round is told one by one."""
     edge, file = Edge(), FakeOutput()

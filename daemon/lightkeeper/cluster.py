@@ -145,7 +145,7 @@ class Cluster(Protocol):
 class Hooks(Struct, kw_only=True):
     """Who hears of the clusters that are delivered into, and who is asked before they are."""
 
-    changed: Callable[[], None] = lambda: None
+    changed: Callable[[], object] = lambda: None
     """Is told that the namespaces are others now."""
     unlisted: Callable[[Unlisted | None], None] = lambda _: None
     """Is told why it is not known which namespaces there are, and that it is known again."""

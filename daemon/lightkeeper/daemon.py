@@ -101,10 +101,9 @@ class Daemon:
             blind=journal.watch_blind,
         )
         self._listener = Listener(_address(self.config), self._web, edge.workers)
-        self._leavings = Leavings(
-            self._fleet, edge.clusters, edge.writers, edge.workers, journal.places_left
-        )
         self._beaten = asyncio.Event()
+        at = edge.clusters, edge.writers, edge.workers
+        self._leavings = Leavings(self._fleet, *at, journal.places_left, due=self._beaten.set)
         self._is_tidy = False
         self._hear_again = asyncio.Event()
         self._roam_again = asyncio.Event()
@@ -243,7 +242,7 @@ class Daemon:
     def _hooks(self) -> Hooks:
         journal = self._journal
         return Hooks(
-            changed=self._fleet.survey,
+            changed=self._leavings.survey,
             unlisted=partial(journal.namespaces_listed, self._edge.clock.now),
             unchosen=journal.namespaces_chosen,
             not_left=self._fleet.cleared,

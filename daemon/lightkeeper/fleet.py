@@ -43,6 +43,8 @@ class Fleet:
         """What is kept of logins that do not run."""
         self._served: dict[LoginName, Collection[Place]] = {}
         """Where the entries of each login are, as it was last configured."""
+        self._unsure: dict[LoginName, list[Place]] = {}
+        """Those of these whose outputs are still to be told whether they serve them."""
         self._ended = set[LoginName]()
         """Logins whose credentials are to be forgotten."""
         self._unforgotten: dict[LoginName, Failure] = {}
@@ -62,6 +64,7 @@ class Fleet:
     def close(self) -> None:
         """Keep nothing any more, once `run` has ended; what is saved stays."""
         self._stored, self._served, self._keepers = {}, {}, {}
+        self._unsure = {}
         self._running, self._turns, self._ended = {}, {}, set()
 
     @property
@@ -85,6 +88,7 @@ class Fleet:
     def apply(self, logins: Iterable[Kept]) -> dict[LoginName, list[Place]]:
         """Keep these logins from now on, and say which places each serves no more.
 
+        Of an output that is still to be told which places it has, `survey` says it later.
         A login whose source is the same goes on with what it holds. Another source under the same
         name starts anew, and so does a login that comes back; both know what was written before.
         Whatever this raises, nothing has changed.
@@ -116,6 +120,14 @@ class Fleet:
         """What the change of keepers leaves behind; it is put in force by `run`."""
         before = self._served
         self._served = {name: keeper.state.places for name, (_, keeper) in self._keepers.items()}
+        self._unsure = {
+            state.login: [
+                place
+                for place in before.get(state.login, ())
+                if place.output in state.unlisted and place in state.places
+            ]
+            for state in self.states
+        }
         self._ended |= before.keys()
         self._changed.set()
         return {
@@ -167,11 +179,23 @@ class Fleet:
         left = (known for one in state.left if one.name == place for known in one.known)
         return (*state.known, *left)
 
-    def survey(self) -> None:
-        """Let every login serve the places that its outputs have now."""
+    def survey(self) -> dict[LoginName, list[Place]]:
+        """Let every login serve the places that its outputs have now.
+
+        And say which it serves no more since it was last configured, of outputs that are told now
+        which places they have. What a place loses after that is no change of the configuration.
+        """
+        gone: dict[LoginName, list[Place]] = {}
         for name, (_, keeper) in self._keepers.items():
             keeper.survey()
-            self._served[name] = keeper.state.places
+            state = keeper.state
+            self._served[name] = state.places
+            if unsure := self._unsure.get(name):
+                left = {one.place for one in state.left}
+                if found := [place for place in unsure if place in left]:
+                    gone[name] = found
+                self._unsure[name] = [one for one in unsure if one.output in state.unlisted]
+        return gone
 
     def ring(self) -> None:
         """Let every login be asked for what it needs now."""

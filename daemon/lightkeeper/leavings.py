@@ -29,18 +29,28 @@ class Leavings:
         writers: FileWriters,
         workers: Workers,
         told: Callable[[LoginName, Sequence[str]], None],
+        *,
+        due: Callable[[], None],
     ) -> None:
+        """`due` is called when something is to be told, and not by who adds it."""
         self._fleet = fleet
         self._clusters = clusters
         self._writers = writers
         self._workers = workers
         self._told = told
+        self._due = due
         self._left: dict[LoginName, list[Place]] = {}
 
     def add(self, left: Mapping[LoginName, list[Place]]) -> None:
         """Have these places of each login told of."""
         for login, places in left.items():
             self._left[login] = [*self._left.get(login, ()), *places]
+
+    def survey(self) -> None:
+        """Have the places served that there are now, and told of what that shows to be left."""
+        if left := self._fleet.survey():
+            self.add(left)
+            self._due()
 
     async def tell(self, config: Config) -> None:
         """Tell of those that neither another name serves nor pruning takes out by itself.

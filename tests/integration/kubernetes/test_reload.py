@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -78,3 +79,55 @@ def test_secrets_follow_a_reload(cluster: Cluster) -> None:
         assert running.get("/readyz?places=all")[0] == 200
         assert cluster.lightsail.calls() == 1
         assert running.events("place_drifted") == []
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+def test_what_another_selector_leaves_is_told_once_it_is_known(
+    cluster: Cluster, *, is_restart: bool
+) -> None:
+    """At a reload and at a start; what loses its label after that is not."""
+    api, home = cluster.api, cluster.home
+    left, stays = (api.namespace(labels={"one": home}) for _ in range(2))
+    api.label_namespace(stays, {"two": home})
+
+    def selecting(key: str) -> str:
+        output = f"      - {{type: kubernetes_secret, namespace_selector: {key}={home}}}\n"
+        return login(output, f"state: {{secret: {home}/state}}\n")
+
+    file = cluster.configure("d", selecting("one"))
+    cluster.apply_rights(file)
+    kubeconfig = cluster.kubeconfig()
+    with cluster.running(file, kubeconfig) as running:
+        eventually("both are served", lambda: cluster.holds(left) and cluster.holds(stays))
+        running.wait_for("credential_delivered")
+        file.write_text(selecting("two"))
+        if not is_restart:
+            running.signal(signal.SIGHUP)
+            assert running.wait_for("places_left")["places"] == [f"{left}/{NAME}"]
+    if is_restart:
+        with cluster.running(file, kubeconfig) as running:
+            assert running.wait_for("places_left")["places"] == [f"{left}/{NAME}"]
+
+            api.label_namespace(stays, {"two": None})
+            eventually("it is served no more", lambda: not served(running))
+            assert len(running.events("places_left")) == 1
+
+
+def test_what_another_pattern_leaves_is_told_at_a_start(cluster: Cluster) -> None:
+    left, stays = (cluster.api.namespace() for _ in range(2))
+
+    def naming(*patterns: str) -> str:
+        output = f"      - {{type: kubernetes_secret, namespaces: {json.dumps(patterns)}}}\n"
+        return login(output, f"state: {{secret: {cluster.home}/state}}\n")
+
+    file = cluster.configure("d", naming(f"{left}*", f"{stays}*"))
+    cluster.apply_rights(file)
+    kubeconfig = cluster.kubeconfig()
+    with cluster.running(file, kubeconfig) as running:
+        eventually("both are served", lambda: cluster.holds(left) and cluster.holds(stays))
+        running.wait_for("credential_delivered")
+    file.write_text(naming(f"{stays}*"))
+
+    with cluster.running(file, kubeconfig) as running:
+        assert running.wait_for("places_left")["places"] == [f"{left}/{NAME}"]
+        assert served(running) == {stays}
