@@ -26,7 +26,8 @@ from tests.deploy.rendering import KUSTOMIZE, Manifest, containers, manifests
 from tests.integration.process import Simulated, eventually, simulator
 from tests.pods.images import BUILDER
 from tests.real.cluster import ApiServer, lacking_api_server, serving
-from tests.real.starting import lacking, started
+from tests.real.images import TAG
+from tests.real.starting import lacking, script, started
 
 NODE: Final = os.environ.get("LIGHTKEEPER_NODE", "")
 ARCHIVE: Final = "images.tar"
@@ -34,6 +35,9 @@ ARCHIVE: Final = "images.tar"
 
 REGISTRY: Final = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 """As the examples have it."""
+BASE_IMAGES: Final = "base.example.com:5443"
+"""A registry of images to build upon; it wants a login of its own."""
+PULLER: Final = ("puller", "fake-password-of-base-images")
 _REGISTRY_AT: Final = "10.88.0.1"
 _LIGHTSAIL_AT: Final = "10.88.0.2"
 _PARTS: Final = ("kube-controller-manager", "kube-scheduler", "kubelet")
@@ -72,6 +76,8 @@ class Cluster:
     lightsail: Simulated
     registry: Path
     """The folder of the real one."""
+    base_images: Path
+    """The folder of the other one."""
     scratch: Path
 
     def render(self, folder: str, **kustomization: object) -> list[Manifest]:
@@ -168,6 +174,15 @@ class Cluster:
         finally:
             connection.close()
 
+    def push_base_image(self, source: str, name: str) -> None:
+        """Put an image into the registry of those to build upon."""
+        port = BASE_IMAGES.partition(":")[2]
+        to = f"docker://{_REGISTRY_AT}:{port}/{name}:{TAG}"
+        how = ["--dest-tls-verify=false", f"--dest-creds={':'.join(PULLER)}"]
+        subprocess.run(
+            ["skopeo", "copy", *how, source, to], check=True, capture_output=True, timeout=60
+        )
+
     def has_image(self, repository: str, tag: str) -> bool:
         """Whether it was pushed: the registry's own files say so."""
         repositories = self.registry / "data" / "docker" / "registry" / "v2" / "repositories"
@@ -205,8 +220,13 @@ def at_home(manifest: Manifest) -> Manifest:
     return made
 
 
+def _name_of(registry: str) -> str:
+    return registry.partition(":")[0]
+
+
 def _lead(spec: dict[str, Any]) -> None:
-    spec["hostAliases"] = [{"ip": _REGISTRY_AT, "hostnames": [REGISTRY]}]
+    names = [REGISTRY, _name_of(BASE_IMAGES)]
+    spec["hostAliases"] = [{"ip": _REGISTRY_AT, "hostnames": names}]
     spec.setdefault("volumes", []).append({"name": _CA, "configMap": {"name": _CA}})
     for one in containers(spec):
         if one["image"] == "lightkeeper:0.1.0":
@@ -251,17 +271,24 @@ def cluster(folder: Path, namespaces: Sequence[str]) -> Iterator[Cluster]:
         timeout=120,
     )
     named = {"TLS": "1", "HOST": _REGISTRY_AT, "NAMES": f"DNS:{REGISTRY}"}
+    based = {"TLS": "1", "HOST": _REGISTRY_AT, "NAMES": f"DNS:{_name_of(BASE_IMAGES)}"}
     users = folder / "registry" / "htpasswd"
     here = ("--host", _LIGHTSAIL_AT, "--registry", REGISTRY, "--htpasswd", str(users))
     with (
         started("registry", folder / "registry", "443", environment=named),
+        started("registry", folder / "base", BASE_IMAGES.partition(":")[2], environment=based),
         simulator(folder, *here) as lightsail,
         serving(folder / "kube", flags, parts=_PARTS) as server,
     ):
         made = Cluster(
-            server=server, lightsail=lightsail, registry=folder / "registry", scratch=folder
+            server=server,
+            lightsail=lightsail,
+            registry=folder / "registry",
+            base_images=folder / "base",
+            scratch=folder,
         )
-        ca = (folder / "registry" / "ca.crt").read_text()
+        script("registry", "user", folder / "base", *PULLER)
+        ca = "".join((folder / one / "ca.crt").read_text() for one in ("registry", "base"))
         for one in namespaces:
             made.apply(*_lead_here(one, lightsail.environment, ca))
         yield made

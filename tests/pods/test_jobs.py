@@ -6,16 +6,18 @@ clusters, and the sidecar as a container among others, which does not keep a Pod
 
 from __future__ import annotations
 
+import base64
 import json
 import time
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.deploy.rendering import Manifest
 from tests.integration.process import eventually
-from tests.pods.node import PATIENCE_SECONDS, REGISTRY, Cluster
-from tests.real.images import TAG
+from tests.pods.node import BASE_IMAGES, PATIENCE_SECONDS, PULLER, REGISTRY, Cluster
+from tests.real.images import TAG, write_image
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -56,23 +58,23 @@ def test_a_job_finds_its_login_pushes_and_is_complete(node: Cluster) -> None:
     node.delete(job)
 
 
-def test_a_step_beside_the_daemon_waits_pushes_and_the_daemon_is_gone_at_once(
-    node: Cluster,
-) -> None:
-    objects = node.render("overlays/sidecar")
+def beside_the_daemon(objects: list[Manifest], image: str, before: str) -> Manifest:
+    """The Job's Pod with its sidecar as a container among others; the step waits for the file."""
     wait = "until [ -s /docker/config.json ]; do sleep 0.2; done\n"
-    template = step(job_in(objects), "sr:beside-the-daemon", before=wait)["spec"]["template"]
+    template = step(job_in(objects), image, before=wait + before)["spec"]["template"]
     (sidecar,) = template["spec"].pop("initContainers")
     del sidecar["restartPolicy"]
     template["spec"]["containers"].append(sidecar)
-    grace = template["spec"].get("terminationGracePeriodSeconds", 30)
-    pod = {
+    return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {**template["metadata"], "name": "build", "namespace": "ci"},
         "spec": template["spec"],
     }
-    node.apply(*(one for one in objects if one["kind"] != "Job"), pod)
+
+
+def await_step(node: Cluster) -> str:
+    """Wait for its end; what all containers of the Pod said."""
 
     def step_ended() -> bool:
         states = {
@@ -82,7 +84,17 @@ def test_a_step_beside_the_daemon_waits_pushes_and_the_daemon_is_gone_at_once(
         return "terminated" in states.get("build", {})
 
     eventually("the step ended", step_ended, patience_seconds=PATIENCE_SECONDS)
-    said = node.logs("ci", "build", "--all-containers", "--ignore-errors")
+    return node.logs("ci", "build", "--all-containers", "--ignore-errors")
+
+
+def test_a_step_beside_the_daemon_waits_pushes_and_the_daemon_is_gone_at_once(
+    node: Cluster,
+) -> None:
+    objects = node.render("overlays/sidecar")
+    pod = beside_the_daemon(objects, "sr:beside-the-daemon", "")
+    grace = pod["spec"].get("terminationGracePeriodSeconds", 30)
+    node.apply(*(one for one in objects if one["kind"] != "Job"), pod)
+    said = await_step(node)
     assert node.has_image("sr", "beside-the-daemon"), said
 
     running = node.main_process(node.pod("ci", "build"))
@@ -93,3 +105,31 @@ def test_a_step_beside_the_daemon_waits_pushes_and_the_daemon_is_gone_at_once(
 
     assert took < grace
     print(f"the daemon ended {took:.1f} s after its pod was told to go")
+    node.delete(pod)
+
+
+def test_a_step_pulls_a_private_base_image_and_pushes(node: Cluster, tmp_path: Path) -> None:
+    """Both by the one file that the daemon made: it begins with what the seed has."""
+    base = f"{BASE_IMAGES}/base:{TAG}"
+    write_image(tmp_path / "image")
+    node.push_base_image(f"oci:{tmp_path}/image:{TAG}", "base")
+    login = base64.b64encode(":".join(PULLER).encode()).decode()
+    content = json.dumps({"auths": {BASE_IMAGES: {"auth": login}}})
+    seed = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "base-image-pull", "namespace": "ci", "annotations": {"fake": "yes"}},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": content},
+    }
+    objects = node.render("overlays/sidecar-with-base-image")
+    pull = f"skopeo copy docker://{base} oci:/tmp/base:{TAG}\n"
+    pod = beside_the_daemon(objects, "sr:on-a-base-image", pull)
+    command = pod["spec"]["containers"][0]["command"]
+    command[-1] = command[-1].replace(f"oci:/image:{TAG}", f"oci:/tmp/base:{TAG}")
+
+    node.apply(seed, *(one for one in objects if one["kind"] != "Job"), pod)
+    said = await_step(node)
+
+    assert node.has_image("sr", "on-a-base-image"), said
+    node.delete(pod)

@@ -32,6 +32,7 @@ _PACKAGES = {
     "skopeo": "skopeo",
     "systemd-analyze": "systemd",
     "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
 }
 _PATH = os.pathsep.join((os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
