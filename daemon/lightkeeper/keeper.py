@@ -56,7 +56,7 @@ class Keeper:
         self._bell = asyncio.Event()
         self._busy: Counter[OutputName] = Counter()
         self._asking: dict[asyncio.Task[None], Step] = {}
-        """What writes nothing that lasts: it is not waited for at the end."""
+        """What is asked at the moment: it is not waited for at the end, or not for long."""
         self._is_draining = False
         self.adopting(self.state.policy, source, outputs, self.state.kin)()
 
