@@ -109,9 +109,17 @@ async def _looked_in_clusters(
     for output in outputs:
         for place in islice((one for one in output.places() if not one.is_file), LOOKS):
             seen = await output.read(place, state.held, spared(state, place))
-            for fact in looked(state, place, seen, edge.clock.now()):
-                state = fold(state, fact)
+            for one in _with_obstacle(seen):
+                for fact in looked(state, place, one, edge.clock.now()):
+                    state = fold(state, fact)
     return state
+
+
+def _with_obstacle(seen: Found | Pending | Failed) -> list[Found | Pending | Failed]:
+    """What was seen, and what would keep a delivery from there, if one is needed."""
+    if not isinstance(seen, Found) or seen.settled or seen.obstacle is None:
+        return [seen]
+    return [seen, seen.obstacle]
 
 
 def _report(config: Config, edge: Edge, saved: Mapping[LoginName, Saved]) -> Report:

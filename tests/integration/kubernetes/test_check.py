@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 from tests.integration.kubernetes.cluster import NAME, Cluster, login
@@ -148,3 +150,39 @@ def test_all_that_is_wrong_is_told_where_the_state_cannot_be_read_either(
     assert f"prod: 1 Secret of kubernetes_secret:{NAME} could not be written" in said
     assert f"the state {home}/state: access_denied: " in said
     assert f"the Lease {home}/leader: access_denied: " in said
+
+
+def test_what_could_not_be_written_is_told_without_a_question_where_the_secret_shows_it(
+    cluster: Cluster,
+) -> None:
+    """Neither holds what is held: one may not change, and one is another's that is to stay."""
+    fixed, taken, good = (cluster.api.namespace() for _ in range(3))
+    auths = base64.b64encode(json.dumps({"auths": {"ghcr.io": {"auth": "YTpi"}}}).encode())
+    for where, data, is_immutable in ((fixed, b"e30=", True), (taken, auths, False)):
+        secret = {
+            "metadata": {"name": NAME},
+            "type": "kubernetes.io/dockerconfigjson",
+            "data": {".dockerconfigjson": data.decode()},
+            "immutable": is_immutable,
+        }
+        path = f"/api/v1/namespaces/{where}/secrets?fieldManager=helm"
+        cluster.api.done("POST", path, secret)
+    output = (
+        f"      - {{type: kubernetes_secret, namespaces: [{fixed}, {taken}, {good}],"
+        " if_foreign: report}\n"
+    )
+    file = cluster.configure("shown", login(output, f"state: {{secret: {cluster.home}/state}}\n"))
+    cluster.apply_rights(file)
+    kubeconfig = cluster.kubeconfig()
+    with cluster.running(file, kubeconfig) as running:
+        running.wait_for("delivery_failed", 2)
+        eventually("the other one has its Secret", lambda: cluster.holds(good))
+
+    words = ("check", "--config", str(file))
+    done = command(cluster.folder, cluster.environment(kubeconfig), *words)
+
+    assert done.returncode == 1
+    assert "nothing: immutable: it is marked as immutable" in done.stdout
+    assert "nothing: conflict: helm manages it, and keeps logins of other" in done.stdout
+    assert "the entry for" not in done.stdout
+    assert done.stdout.count("nothing, it is current") == 1
