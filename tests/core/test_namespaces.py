@@ -156,3 +156,19 @@ def test_a_roster_knows_who_is_there_and_calls_nobody_gone_who_is(
         assert all(roster.is_gone(one) for one in there.meant & there.ending)
         if not selector:
             assert all(roster.is_gone(one) for one in set(EVERY) - there.labelled.keys())
+
+
+@given(
+    st.sets(st.sampled_from(["ci", "ci-*", "team-?", "*"])),
+    st.sampled_from([None, "ci=true"]),
+    st.sets(st.sampled_from(["ci", "ci-a", "*-b"])),
+    st.sets(st.sampled_from(["ci", "ci-a", "ci-b", "team-a", "team-b", "else"])),
+)
+def test_what_is_meant_may_be_meant_and_without_a_selector_nothing_else(
+    written: set[str], selector: str | None, exclude: set[str], there: set[str]
+) -> None:
+    choice = Choice.of(written, selector, exclude)
+
+    meant = choice.of_these(there, there if selector else ())
+
+    assert {one for one in there if choice.may_mean(one)} == there.intersection(meant)

@@ -41,6 +41,12 @@ class Choice(Struct, frozen=True, kw_only=True):
         every = ("",) if self.patterns else ()
         return every if self.selector is None else (*every, self.selector)
 
+    def may_mean(self, name: str) -> bool:
+        """Whether a namespace may be meant: which have the labels only the API server knows."""
+        is_left_alone = _matches(name, self.exclude)
+        is_found = self.selector is not None or _matches(name, self.patterns)
+        return name in self.names or (is_found and not is_left_alone)
+
     def of_these(self, every: Collection[str], selected: Collection[str]) -> tuple[str, ...]:
         """The namespaces that are meant, of all there are and of those with the labels, by name."""
         found = {one for one in every if _matches(one, self.patterns)}.union(selected)

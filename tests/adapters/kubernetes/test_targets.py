@@ -127,6 +127,19 @@ async def test_an_output_is_unlisted_until_it_is_told_which_namespaces_there_are
     assert unlisted == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("selector", "served"), [(None, ["ops", "team-old"]), ("ci=true", ["ops", "other", "team-old"])]
+)
+async def test_before_the_list_only_those_are_served_that_may_be_meant(
+    selector: str | None, served: list[str]
+) -> None:
+    """Who was served by another configuration is told of no failure by this one."""
+    choice = Choice.of(["ops", "team-*"], selector, ["team-x", "ops"])
+    async with Scene(choice, known=("other", "team-old", "team-x")).running() as output:
+        assert output.is_unlisted
+        assert namespaces_of(output) == served
+
+
 async def test_an_output_whose_namespaces_are_all_named_is_told_nothing_more() -> None:
     async with Scene(Choice(names=("ci",))).running() as output:
         assert not output.is_unlisted

@@ -50,9 +50,9 @@ class Namespaces:
         return self._goes_on and not self.is_listed(choice)
 
     def served(self, choice: Choice, known: Collection[str]) -> tuple[str, ...]:
-        """The namespaces that are meant; of what was not listed yet, those of `known`."""
+        """The namespaces that are meant; before the list those of `known` that may be."""
         if not self.is_listed(choice):
-            return tuple(sorted({*choice.names, *known}))
+            return tuple(sorted({*choice.names, *filter(choice.may_mean, known)}))
         if choice not in self._served:
             every = self._found[""].names if choice.patterns else ()
             selected = self._found[choice.selector].names if choice.selector is not None else ()
