@@ -63,6 +63,16 @@ async def test_an_output_is_told_what_it_left_in_its_cluster(reach: Reach, tmp_p
     await reach.close()
 
 
+async def test_what_no_cluster_tells_of_is_taken_for_there(reach: Reach, tmp_path: Path) -> None:
+    """Nobody answers for the one; the others are of no output that could be asked."""
+    config = serving(tmp_path, "here")
+    left = [place("here"), place("gone"), place("here", "team/another")]
+
+    assert await reach.holding(config, LoginName("prod"), left) == left
+
+    await reach.close()
+
+
 async def test_namespaces_that_were_served_before_are_until_they_are_listed(
     reach: Reach, tmp_path: Path
 ) -> None:

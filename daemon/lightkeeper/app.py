@@ -154,7 +154,8 @@ async def _once(
     served = {state.login: tuple(state.places) for state in fleet.states}
     for login, places in gone.items():
         here = served.get(login, ())
-        names = [one.name for one in edge.clusters.apart(config, login, places, here)]
+        stays = edge.clusters.apart(config, login, places, here)
+        names = [one.name for one in await edge.clusters.holding(config, login, stays)]
         if apart := _apart(edge, names, [place.name for place in here]):
             left(login, apart)
     async with asyncio.TaskGroup() as tasks:

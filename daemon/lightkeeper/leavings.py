@@ -64,7 +64,9 @@ class Leavings:
             left = unserved(self._left.pop(login), here)
             prunes = partial(self._clusters.prunes, config, login)
             apart = self._clusters.apart(config, login, left, here)
-            names = [place.name for place in apart if not prunes(place)]
+            stays = [place for place in apart if not prunes(place)]
+            holding = await self._clusters.holding(config, login, stays)
+            names = [place.name for place in holding]
             seek = partial(self._writers.apart, names, [place.name for place in here])
             told = await self._workers.run(f"left {login}", seek, _APART)
             if said := names if isinstance(told, Failed) else told:

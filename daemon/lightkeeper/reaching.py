@@ -17,7 +17,7 @@ from lightkeeper.config.model import Config, KubernetesSecret, Login
 from lightkeeper.config.problem import ConfigErrors, Problem
 from lightkeeper.core.facts import LoginName, OutputName, Place
 from lightkeeper.owning import Ranks
-from lightkeeper.ports import Clock, Output
+from lightkeeper.ports import Clock, Failed, Output
 
 if TYPE_CHECKING:
     from lightkeeper.adapters.kubernetes.client import KubernetesCluster
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Served: TypeAlias = Mapping[LoginName, Collection[Place]]
 """Where each login delivers to, or did."""
 _NOTHING: Final[Served] = MappingProxyType({})
+_ASKED: Final = 100
+"""So many Secrets that are left are looked at before they are told of, and no more."""
 
 
 class Reach:
@@ -153,6 +155,24 @@ class Reach:
             for place in left
             if place.output not in clusters or (clusters[place.output], place.name) not in here
         ]
+
+    async def holding(self, config: Config, login: LoginName, left: Iterable[Place]) -> list[Place]:
+        """Those places where an entry may be: not those whose Secret is gone, as with a namespace.
+
+        Of many, or once a cluster cannot tell, it is taken for there.
+        """
+        outputs = {output.name: output for one, output in _secrets(config) if one.name == login}
+        found: list[Place] = []
+        asks = _ASKED
+        for place in left:
+            output = outputs.get(place.output)
+            if asks and output is not None and output.secret == place.secret:
+                seen = await self.cluster(output).read_secret(place.namespace, place.secret)
+                if seen is None:
+                    continue
+                asks = 0 if isinstance(seen, Failed) else asks - 1
+            found.append(place)
+        return found
 
     def prunes(self, config: Config, login: LoginName, place: Place) -> bool:
         """Whether what is left of a login in this place is taken out in time by itself."""

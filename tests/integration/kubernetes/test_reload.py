@@ -132,8 +132,6 @@ def test_what_another_pattern_leaves_is_told_at_a_start(cluster: Cluster) -> Non
     cluster.api.finish_namespace(gone)
 
     with cluster.running(file, kubeconfig) as running:
-        told = running.wait_for("places_left")["places"]
-        assert isinstance(told, list)
-        assert f"{left}/{NAME}" in told
+        assert running.wait_for("places_left")["places"] == [f"{left}/{NAME}"]
         assert served(running) == {stays}
         assert not running.events("delivery_failed")

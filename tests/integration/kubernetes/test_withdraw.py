@@ -94,8 +94,8 @@ def test_nothing_is_taken_out_from_elsewhere_while_a_replica_leads(cluster: Clus
 
 @pytest.mark.parametrize("by", ["file", "flags", "variables"])
 def test_the_command_that_a_run_advises_works_word_for_word(cluster: Cluster, by: str) -> None:
-    """In a shell that has none of our variables."""
-    left, stays = cluster.api.namespace(), cluster.api.namespace()
+    """In a shell that has none of our variables; and of a Secret that is gone nothing is said."""
+    left, gone, stays = (cluster.api.namespace() for _ in range(3))
     folder = cluster.folder
     environment = cluster.environment(cluster.kubeconfig())
     state = f"{cluster.home}/state"
@@ -128,12 +128,14 @@ def test_the_command_that_a_run_advises_works_word_for_word(cluster: Cluster, by
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    run(left, stays)
-    advised = run(stays).partition(" stay there until ")[2].splitlines()[0]
-    program, *line = shlex.split(advised)
+    run(left, gone, stays)
+    cluster.api.done("DELETE", f"/api/v1/namespaces/{gone}/secrets/{NAME}")
+    said, _, advised = run(stays).partition(" no more, and its entries stay there until ")
+    program, *line = shlex.split(advised.splitlines()[0])
 
     done = command(folder, environment, *line)
 
+    assert said.endswith(f"eu-central-1 serves {left}/{NAME}")
     assert program == "lightkeeper"
     assert (done.returncode, done.stderr) == (0, "")
     assert f"eu-central-1: {left}/{NAME}: taken out\n" in done.stdout
