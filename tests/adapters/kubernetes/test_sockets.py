@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +23,7 @@ from tests.adapters.kubernetes.api import (
     Reply,
     access,
     client_of,
+    first,
     path_of,
     saying,
     serving,
@@ -98,6 +100,50 @@ async def test_a_peer_that_is_gone_is_found_though_nobody_asks_it() -> None:
         ours.close()
 
     assert options == [1, 30, 10, 3]
+
+
+async def test_a_watch_that_is_given_up_waits_for_no_farewell_of_a_server_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    made = await find_certificate(tmp_path / "tls")
+    context, begun, over = made.server_context(), threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        """A list and the beginning of a watch; it hears nothing after that."""
+        peer = context.wrap_socket(listener.accept()[0], server_side=True)
+        listing = b'{"metadata": {"resourceVersion": "1"}, "items": []}'
+        heads = (b"Content-Length: %d" % len(listing), b"Transfer-Encoding: chunked")
+        for head, body in zip(heads, (listing, b""), strict=True):
+            peer.recv(65536)
+            kind = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            peer.sendall(kind + head + b"\r\n\r\n" + body)
+        begun.set()
+        over.wait()
+        peer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        ca = Material(label="ca", path=made.ca)
+        async with (
+            client_of(access(f"https://127.0.0.1:{port}", ca=ca)) as cluster,
+            asyncio.TaskGroup() as tasks,
+        ):
+            watching = tasks.create_task(first(2, cluster.watch_namespaces("")), name="watch")
+            await until(begun.is_set)
+            watching.cancel()
+            await asyncio.wait([watching])
+
+            await until(lambda: not _count(_connected_to(port)))
+        over.set()
+        thread.join()
+
+
+def _count(found: list[socket.socket]) -> int:
+    for one in found:
+        one.close()
+    return len(found)
 
 
 def _connected_to(port: int) -> list[socket.socket]:

@@ -231,6 +231,10 @@ class _Events(httpx2.AsyncByteStream):
             raise NoAnswerError(message) from exc
 
     async def aclose(self) -> None:
+        # Without TLS's farewell: an API server that has gone would be waited for.
+        connection = self._response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
         self._response.close()
 
 
